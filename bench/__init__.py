@@ -1,0 +1,1 @@
+"""Benchmarks. Every figure is measured on a whole installation of its own, started by bin/up."""

@@ -1,0 +1,33 @@
+"""bin/bench NAME [--json]."""
+
+import argparse
+import importlib
+import sys
+
+from bench.figure import as_json, table
+
+BENCHES = {"push": "a push to its first answer, failed requests, rollback, memory, bin/up again"}
+
+
+def main() -> int:
+    """Run a benchmark; 0 when all targets were met, 1 when not."""
+    names = "\n".join(f"  {name}  {what}" for name, what in BENCHES.items())
+    parser = argparse.ArgumentParser(
+        prog="bin/bench", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=names
+    )
+    parser.add_argument("name", nargs="?", choices=BENCHES)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument(
+        "--pairs", type=int, default=5, help="pairs to measure, at least 5 to count"
+    )
+    options = parser.parse_args()
+    if options.name is None:
+        parser.print_help()
+        return 0
+    figures = importlib.import_module(f"bench.{options.name}").measure(options.pairs)
+    print(as_json(figures) if options.json else table(figures))
+    return int(any(figure.met is False for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

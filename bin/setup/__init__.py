@@ -1,0 +1,5 @@
+"""Sets up, starts and stops an installation of Hythe: what bin/up, bin/down and bin/test do.
+
+Standard library only, since it runs before anything is installed. Every step looks at the machine
+first and does only what is missing, so that a run that was killed half-way is simply run again.
+"""

@@ -1,0 +1,129 @@
+"""Where an installation lives and which ports it uses.
+
+The defaults are those of hythe.settings, which cannot be imported before its dependencies are
+installed; a test compares the two.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .output import Problem, step
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One installation: its HYTHE_HOME and its addresses."""
+
+    home: Path
+    bind: str
+    http_port: int
+    api_port: int
+    router_workers: int
+    domain: str
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> "Place":
+        return cls(
+            home=Path(environ.get("HYTHE_HOME") or CHECKOUT / ".hythe").expanduser().absolute(),
+            bind=environ.get("HYTHE_BIND", "127.0.0.1"),
+            http_port=_number(environ, "HYTHE_HTTP_PORT", 8080),
+            api_port=_number(environ, "HYTHE_API_PORT", 7600),
+            router_workers=_number(environ, "HYTHE_ROUTER_WORKERS", 2),
+            domain=environ.get("HYTHE_DOMAIN", "localhost"),
+        )
+
+    @property
+    def run(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def setup_log(self) -> Path:
+        return self.logs / "setup.log"
+
+    @property
+    def credentials(self) -> Path:
+        return self.home / "credentials"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    def app_url(self, app: str) -> str:
+        port = "" if self.http_port == 80 else f":{self.http_port}"
+        return f"http://{app}.{self.domain}{port}"
+
+    @property
+    def router_address(self) -> tuple[str, int]:
+        """Where this machine reaches its router."""
+        everywhere = self.bind in ("0.0.0.0", "::", "")
+        return ("127.0.0.1" if everywhere else self.bind, self.http_port)
+
+    def make(self) -> None:
+        """Make the folders. Others may pass through to their own files, not look around."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        if self.home.stat().st_uid == os.geteuid():
+            self.home.chmod(0o711)
+        for folder in (self.run, self.logs):
+            folder.mkdir(exist_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One bin/up or bin/down an installation at a time; another one waits for its turn."""
+        fd = os.open(self.home, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                with step("Waiting for another bin/up or bin/down of this installation"):
+                    fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+    def remember(self) -> None:
+        """Keep the settings with which the programs are started, for `check_unchanged`."""
+        (self.run / "settings.json").write_text(self._settings())
+
+    def check_unchanged(self) -> None:
+        """Raise Problem when the programs that run were started with other settings."""
+        try:
+            theirs = json.loads((self.run / "settings.json").read_text())
+        except (OSError, ValueError):
+            return
+        ours = json.loads(self._settings())
+        changed = [name for name in ours if theirs.get(name) != ours[name]]
+        if changed:
+            raise Problem(
+                "Hythe runs with other settings: "
+                + ", ".join(f"HYTHE_{name.upper()}={theirs.get(name)}" for name in changed)
+                + ".",
+                "Set these, or stop it first with bin/down, and start it with the new ones.",
+            )
+
+    def _settings(self) -> str:
+        return json.dumps({name: value for name, value in asdict(self).items() if name != "home"})
+
+    def environment(self) -> dict[str, str]:
+        """The environment of everything that belongs to this installation."""
+        return {**os.environ, "HYTHE_HOME": str(self.home)}
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    value = environ.get(name, "")
+    try:
+        return int(value) if value else default
+    except ValueError:
+        raise Problem(
+            f"{name} is '{value}', which is not a number.", f"Unset {name}, or correct it."
+        ) from None

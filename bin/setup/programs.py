@@ -1,0 +1,124 @@
+"""The two long-running programs of an installation: the control plane and the router."""
+
+import http.client
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .environment import PYTHON
+from .output import Problem
+from .place import Place
+from .process import Process, detach, tail
+
+READY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Program:
+    name: str
+    command: tuple[str, ...]
+    answers: Callable[[], bool]
+    stop_seconds: float  # from SIGTERM to SIGKILL
+
+    def pid_file(self, place: Place) -> Path:
+        return place.run / f"{self.name}.pid"
+
+    def log(self, place: Place) -> Path:
+        """What it says itself; logs/router.log is the access log."""
+        return place.logs / f"{self.name}-process.log"
+
+    def process(self, place: Place) -> Process | None:
+        return Process.load(self.pid_file(place))
+
+    def start(self, place: Place) -> Process:
+        """Start it; one that runs already is left alone."""
+        process = self.process(place)
+        if process is None:
+            # Two arenas: the programs have many threads, most of them idle, and glibc would keep
+            # memory for each.
+            environment = {"MALLOC_ARENA_MAX": "2", **place.environment()}
+            process = detach(list(self.command), self.pid_file(place), self.log(place), environment)
+        return process
+
+    def await_ready(self, place: Place, process: Process) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not self.answers():
+            if not process.alive() or time.monotonic() > deadline:
+                ended = "ended at once" if not process.alive() else "does not answer"
+                raise Problem(
+                    f"The {self.name.replace('-', ' ')} {ended}.",
+                    f"Its last lines are above; all of them: {self.log(place)}",
+                    tail(self.log(place)),
+                )
+            time.sleep(0.02)
+
+    def stop(self, place: Place) -> bool:
+        """Stop it; returns whether it ran."""
+        process = self.process(place)
+        if process is not None:
+            process.stop(self.stop_seconds)
+        self.pid_file(place).unlink(missing_ok=True)
+        return process is not None
+
+
+def programs(place: Place) -> tuple[Program, Program]:
+    """The control plane and the router, in the order in which they start."""
+    control = ("127.0.0.1", place.api_port)
+    return (
+        Program(
+            "control-plane",
+            (str(PYTHON), "-m", "hythe.serve", "run"),
+            lambda: status(control, "/healthz") == 200,
+            stop_seconds=20,
+        ),
+        Program(
+            "router",
+            (
+                *(str(PYTHON), "-m", "hythe.route"),
+                *("--listen", f"{place.bind}:{place.http_port}"),
+                *("--workers", str(place.router_workers)),
+                *("--control", str(place.run / "control.sock")),
+                *("--snapshot", str(place.home / "router" / "snapshot.json")),
+                *("--log", str(place.logs / "router.log")),
+            ),
+            lambda: status(place.router_address, "/") is not None,
+            stop_seconds=40,
+        ),
+    )
+
+
+def status(address: tuple[str, int], path: str) -> int | None:
+    """The status of a GET request; None where nobody answers."""
+    connection = http.client.HTTPConnection(*address, timeout=2)
+    try:
+        connection.request(
+            "GET", path, headers={"Host": "hythe.invalid" if path == "/" else address[0]}
+        )
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def prepare(place: Place) -> None:
+    """Migrate the database, and make the key and the first token."""
+    done = subprocess.run(
+        [str(PYTHON), "-m", "hythe.serve", "init"],
+        env=place.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise Problem(
+            "The database could not be prepared.",
+            "Correct what it says above, and run it again.",
+            "\n".join((done.stdout + done.stderr).strip().splitlines()[-12:]),
+        )
+    owner = os.environ.get("SUDO_UID")
+    if owner and place.credentials.exists():  # the person who typed sudo is the one to log in
+        os.chown(place.credentials, int(owner), int(os.environ.get("SUDO_GID", "-1")))

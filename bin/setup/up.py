@@ -1,0 +1,166 @@
+"""bin/up: install what is missing, start what does not run, say where everything is."""
+
+import argparse
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from . import engine, environment, example, machine, supervisor
+from .down import stop
+from .output import Problem, detail, say, step
+from .place import CHECKOUT, Place
+from .process import Process
+from .programs import prepare, programs
+
+
+def main(arguments: list[str]) -> int:
+    options = _parser().parse_args(arguments)
+    place = Place.of(os.environ)
+    started = time.monotonic()
+    if any(program.process(place) for program in programs(place)):
+        _check_unchanged(place)
+    if _is_up(place, options.example):
+        say("=====> Hythe runs already")
+        _summary(place)
+        return 0
+    machine.become_root(["up", *arguments])
+    place.make()
+    with place.locked():
+        keeper = bring_up(place, asking=not options.yes, with_example=options.example)
+    say(f"=====> Hythe is ready after {time.monotonic() - started:.1f} s")
+    _summary(place)
+    return 0 if options.detach else _stay(place, keeper)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bin/up",
+        description="Start Hythe on this machine, after installing what is missing. Without "
+        "--detach it stays in the foreground, and Ctrl-C stops everything again.",
+        epilog="Settings are HYTHE_* variables, see docs/reference/settings.md.",
+    )
+    parser.add_argument("--yes", action="store_true", help="install Debian packages without asking")
+    parser.add_argument("--detach", action="store_true", help="return when everything is ready")
+    parser.add_argument(
+        "--no-example", dest="example", action="store_false", help="do not deploy examples/hello"
+    )
+    return parser
+
+
+def _check_unchanged(place: Place) -> None:
+    """What runs was started with these settings and dependencies, or has to be stopped first."""
+    place.check_unchanged()
+    if not environment.ready():
+        raise Problem(
+            "Hythe's dependencies or its Python changed while it runs.",
+            "Stop it with bin/down, and start it again.",
+        )
+
+
+def _is_up(place: Place, with_example: bool) -> bool:
+    return (
+        environment.ready()
+        and supervisor.running(place) is not None
+        and engine.answers()
+        and all(program.process(place) and program.answers() for program in programs(place))
+        and (example.deployed(place) or not with_example)
+    )
+
+
+def bring_up(place: Place, *, asking: bool, with_example: bool) -> Process:
+    """Do all that is missing, and return the supervisor."""
+    machine.check_disk(place, CHECKOUT)
+    machine.install_packages(place, asking and not os.environ.get("CI"))
+    environment.ensure()
+    with step("Starting the Docker engine"):
+        engine.ensure(place)
+    supervisor.stop(place)  # or it might start a program at the same moment
+    _check_ports(place)
+    with step("Preparing the database"):
+        prepare(place)
+    base_images(place)
+    place.remember()
+    for program in programs(place):
+        with step(f"Starting the {program.name.replace('-', ' ')}"):
+            program.await_ready(place, program.start(place))
+    keeper = supervisor.start(place)
+    if with_example and not example.deployed(place):
+        example.deploy(place)
+    return keeper
+
+
+def _check_ports(place: Place) -> None:
+    control, router = programs(place)
+    if not control.process(place):
+        machine.check_port("127.0.0.1", place.api_port, "HYTHE_API_PORT")
+    if not router.process(place):
+        machine.check_port(place.bind, place.http_port, "HYTHE_HTTP_PORT")
+
+
+def base_images(place: Place) -> None:
+    """Make or pull the images that builds start from; shows their own progress lines."""
+    ensure = subprocess.Popen(
+        [str(environment.PYTHON), "-m", "hythe.build", "ensure-stack"],
+        env=place.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert ensure.stdout is not None
+    for line in ensure.stdout:
+        say(line.rstrip())
+    if ensure.wait() != 0:
+        raise Problem(
+            "The base images could not be made.",
+            "They come from a registry, or from Debian's package servers.\n"
+            "Correct what it says above, and run it again.",
+        )
+
+
+def _summary(place: Place) -> None:
+    hythe = _shortest(CHECKOUT / "bin" / "hythe")
+    say()
+    if example.deployed(place):
+        detail(f"App   {place.app_url(example.NAME)}")
+    detail(f"API   {place.api_url}  (token: {_shortest(place.credentials)})")
+    detail(f"Logs  {_shortest(place.logs)}")
+    say()
+    detail("Next, in the folder of an app of yours:")
+    say(f"  {hythe} apps:create myapp")
+    say(f"  {hythe} git:remote -a myapp")
+    say("  git push hythe main")
+
+
+def _shortest(path: Path) -> str:
+    """A path to type, relative where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _stay(place: Place, keeper: Process) -> int:
+    """Stay in the foreground until Ctrl-C, then stop everything."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, interrupt)
+    say()
+    detail("Ctrl-C stops it.")
+    try:
+        while True:
+            keeper.wait()
+            following = supervisor.running(place)
+            if following is None:  # somebody ran bin/down
+                return 0
+            keeper = following
+    except KeyboardInterrupt:
+        say()
+    with place.locked():
+        stop(place)
+    return 0

@@ -1,0 +1,78 @@
+"""The build: environment, web process, bytecode."""
+
+import re
+from pathlib import Path
+
+from hythe_python import bytecode, dependencies, server, version, web
+from hythe_python.environment import Environment
+from hythe_python.report import Stop, detail, step, stop, warn
+
+COMMITTED_ENVIRONMENTS = ("venv", ".venv", "env")
+
+
+def main(app: Path, layers: Path) -> int:
+    try:
+        build(app, layers)
+    except Stop as error:
+        warn(error.cause)
+        warn(error.fix)
+        return 1
+    return 0
+
+
+def build(app: Path, layers: Path) -> None:
+    step("Python app detected")
+    _warn_of_environments(app)
+    version.check(app)
+    wanted = dependencies.find(app, version.STACK)
+    environment = Environment(layers)
+    environment.install(app, wanted)
+    declared = procfile(app)
+    if "web" not in declared:
+        _infer_web(app, layers, environment, has_procfile=bool(declared))
+    else:
+        _warn_of_missing_server(declared["web"], environment)
+    bytecode.compile_tree(app)
+
+
+def procfile(app: Path) -> dict[str, str]:
+    """What the Procfile declares, roughly: the platform reads it strictly, after this."""
+    file = app / "Procfile"
+    if not file.is_file():
+        return {}
+    return dict(re.findall(r"^\s*([\w-]+)\s*:\s*(\S.*)$", file.read_text(errors="replace"), re.M))
+
+
+def _infer_web(app: Path, layers: Path, environment: Environment, *, has_procfile: bool) -> None:
+    served = web.find(app)
+    if served is None:
+        if has_procfile:
+            return
+        stop(
+            "There is no Procfile, and no WSGI or ASGI callable in "
+            + ", ".join(web.FILES[:5])
+            + ".",
+            "Add a Procfile with a line such as: web: gunicorn --bind 0.0.0.0:$PORT shop:app",
+        )
+    step(f"No web process declared; serving the {served.described}")
+    server.provide(environment, layers, served)
+    line = server.command(served)
+    detail(line)
+    quoted = line.replace("\\", "\\\\").replace('"', '\\"')
+    process = f'[[processes]]\ntype = "web"\ncommand = ["bash", "-c", "{quoted}"]\ndefault = true\n'
+    (layers / "launch.toml").write_text(process)
+
+
+def _warn_of_missing_server(command: str, environment: Environment) -> None:
+    named = re.match(r"(?:exec\s+)?(gunicorn|uvicorn|hypercorn|daphne|waitress-serve)\b", command)
+    if named and not (environment.layer.folder / "bin" / named[1]).exists():
+        warn(
+            f"The Procfile's web process runs {named[1]}, which the app's dependencies do not name."
+        )
+        warn(f"Add {named[1]} to them, or the process will not start.")
+
+
+def _warn_of_environments(app: Path) -> None:
+    for name in COMMITTED_ENVIRONMENTS:
+        if (app / name / "pyvenv.cfg").is_file():
+            warn(f"{name}/ is a virtual environment; it is not used. Add it to .gitignore.")

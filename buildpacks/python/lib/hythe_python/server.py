@@ -1,0 +1,65 @@
+"""The server of an app that names none: gunicorn for WSGI, uvicorn for ASGI, in a layer of its own.
+
+The layer lies behind the app's environment on the import path (see environment.py), so a version
+that the app asks for itself always wins.
+"""
+
+import hashlib
+from pathlib import Path
+
+from hythe_python import bytecode
+from hythe_python.environment import Environment
+from hythe_python.layer import Layer
+from hythe_python.report import detail, stop
+from hythe_python.web import Served
+
+PINS = Path(__file__).resolve().parents[2] / "servers"
+# One worker by default; WEB_CONCURRENCY, which Hythe sets from the memory limit, decides. Threads
+# let a slow request and a health check pass each other. Idle connections stay open longer than
+# the router's pool keeps them (4 s), so that it never writes into one that is closing.
+COMMANDS = {
+    "wsgi": "python -m gunicorn --bind 0.0.0.0:$PORT --workers ${WEB_CONCURRENCY:-1} --threads 4"
+    " --keep-alive 10 --worker-tmp-dir /dev/shm",
+    "asgi": "python -m uvicorn --host 0.0.0.0 --port $PORT --workers ${WEB_CONCURRENCY:-1}"
+    " --timeout-keep-alive 10 --no-access-log",
+}
+SERVERS = {"wsgi": "gunicorn", "asgi": "uvicorn"}
+
+
+def command(served: Served) -> str:
+    """The command line that serves a callable."""
+    target = f"{served.module}:{served.name}"
+    if served.factory and served.kind == "wsgi":
+        target = f"'{target}()'"
+    factory = " --factory" if served.factory and served.kind == "asgi" else ""
+    return f"{COMMANDS[served.kind]}{factory} {target}"
+
+
+def provide(environment: Environment, layers: Path, served: Served) -> None:
+    """Install the server unless the app's own environment has all of it."""
+    name = SERVERS[served.kind]
+    layer = Layer(layers / "server")
+    if environment.has(name) and (name != "uvicorn" or _speaks_websocket(environment)):
+        return
+    pins = PINS / f"{name}.txt"
+    key = hashlib.sha256(pins.read_bytes()).hexdigest()
+    if layer.key() == key:
+        detail(f"Reusing {name}")
+    else:
+        layer.clear()
+        code, output = environment.uv(
+            "pip", "install", "--quiet", "--no-deps", "--require-hashes",
+            "--target", str(layer.folder), "-r", str(pins),
+        )  # fmt: skip
+        if code != 0:
+            stop(
+                f"{name} could not be installed: {output[-200:]}",
+                "Check this machine's package index.",
+            )
+        bytecode.compile_tree(layer.folder)
+        detail(f"Installed {name}, which the app does not name")
+    layer.declare(key, launch=True)
+
+
+def _speaks_websocket(environment: Environment) -> bool:
+    return environment.has("websockets") or environment.has("wsproto")

@@ -1,0 +1,44 @@
+"""Who may ask for what: the actor of a request, and the scope that an endpoint needs."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from hythe.api.tokens import Actor, Scope
+from hythe.errors import Unauthorized
+
+
+def secret_of(authorization: str) -> str:
+    """The token in an Authorization header: Bearer, or Basic with the token as password (git)."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer" and value.strip():
+        return value.strip()
+    if scheme.lower() == "basic":
+        try:
+            _user, colon, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise Unauthorized("The Authorization header cannot be read.") from None
+        if colon and password:
+            return password
+    raise Unauthorized("The request carries no token.")
+
+
+def _actor(request: Request) -> Actor:
+    actor: Actor = request.state.actor  # the gate put it there
+    return actor
+
+
+CurrentActor = Annotated[Actor, Depends(_actor)]
+
+
+def needs(scope: Scope) -> Any:
+    """A dependency that refuses tokens of a narrower scope."""
+
+    def check(actor: CurrentActor) -> None:
+        actor.require(scope)
+
+    guard: Callable[..., None] = check
+    return Depends(guard)

@@ -1,0 +1,32 @@
+"""What the endpoints work with; the composition root makes it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from hythe.model import Database, Vault
+from hythe.names import Names
+from hythe.observe.reader import LogReader
+from hythe.release.changes import ReleaseChanges
+from hythe.settings import Settings
+from hythe.source.stage import SourceStage
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    settings: Settings
+    database: Database
+    vault: Vault
+    names: Names
+    source: SourceStage
+    changes: ReleaseChanges
+    logs: LogReader
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+CurrentContext = Annotated[Context, Depends(_context)]

@@ -1,0 +1,99 @@
+"""Builds: how images came to be."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
+from pydantic import Field
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from hythe.api.context import CurrentContext
+from hythe.api.v1.apps import find_app
+from hythe.api.v1.deployments import (
+    ErrorAnswer,
+    Limit,
+    SourceAnswer,
+    error_answer,
+    source_answer,
+)
+from hythe.api.v1.shapes import Answer, Items
+from hythe.errors import NotFound
+from hythe.model import Build, Deployment, Source
+from hythe.transcript import Transcript
+
+router = APIRouter(prefix="/apps/{app}/builds", tags=["builds"])
+
+
+class BuildAnswer(Answer):
+    id: int
+    status: str = Field(description="running, succeeded or failed.")
+    builder: str | None
+    image: str | None
+    processes: dict[str, str] | None = Field(description="{type: command line}")
+    steps: list[Any] = Field(description="What took how long, seconds.")
+    source: SourceAnswer
+    error: ErrorAnswer | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+def find_build(session: Session, app: str, build_id: int) -> tuple[Build, Source]:
+    row = session.execute(
+        select(Build, Source)
+        .join(Source, Source.id == Build.source_id)
+        .where(Build.id == build_id, Build.app_id == find_app(session, app).id)
+    ).first()
+    if row is None:
+        raise NotFound(f"{app} has no build {build_id}.", "List them: `hythe builds`.")
+    return row[0], row[1]
+
+
+@router.get("", summary="List builds")
+def list_builds(app: str, context: CurrentContext, limit: Limit = 50) -> Items[BuildAnswer]:
+    with context.database.read() as session:
+        rows = session.execute(
+            select(Build, Source)
+            .join(Source, Source.id == Build.source_id)
+            .where(Build.app_id == find_app(session, app).id)
+            .order_by(Build.id.desc())
+            .limit(limit)
+        )
+        return Items(items=[_answer(build, source) for build, source in rows])
+
+
+@router.get("/{build_id}", summary="Show a build")
+def show_build(app: str, build_id: int, context: CurrentContext) -> BuildAnswer:
+    with context.database.read() as session:
+        return _answer(*find_build(session, app, build_id))
+
+
+@router.get(
+    "/{build_id}/log",
+    summary="The output of a build, as text",
+    description="The transcript of the first deployment that used the build.",
+    response_class=PlainTextResponse,
+)
+def show_build_log(app: str, build_id: int, context: CurrentContext) -> str:
+    with context.database.read() as session:
+        build, _source = find_build(session, app, build_id)
+        first = session.scalar(
+            select(func.min(Deployment.id)).where(Deployment.build_id == build.id)
+        )
+    return Transcript.of(context.settings, first).read()[0] if first else ""
+
+
+def _answer(build: Build, source: Source) -> BuildAnswer:
+    return BuildAnswer(
+        id=build.id,
+        status=build.status,
+        builder=build.builder,
+        image=build.image,
+        processes=build.processes,
+        steps=build.steps,
+        source=source_answer(source),
+        error=error_answer(build.error_code, build.error_cause, build.error_fix),
+        created_at=build.created_at,
+        ended_at=build.ended_at,
+    )

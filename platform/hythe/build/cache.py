@@ -1,0 +1,177 @@
+"""An app's build cache: the layers that one build leaves for the next.
+
+HYTHE_HOME/cache/APP_ID/
+  layers/       the cached layers of every buildpack, as the next build gets them
+  lent.json     while a build has them: where they are, and what they were like
+
+The layers are moved into a build, not copied, and moved back when it succeeded. After a failed
+or killed build only those come back that are provably unchanged: their fingerprint was taken
+before the build ran anything, and kept where a build cannot write.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from hythe.build.layers import Layer
+from hythe.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """The cache of one app. Only one build of an app runs at a time."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, settings: Settings, app_id: int) -> "Cache":
+        return cls(settings.home / "cache" / str(app_id))
+
+    @property
+    def layers(self) -> Path:
+        return self.folder / "layers"
+
+    @property
+    def _note(self) -> Path:
+        return self.folder / "lent.json"
+
+    def lend(self, layers: Path) -> None:
+        """Move the cached layers to `layers`, which must not exist; afterwards it does."""
+        self.recover()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._write_note({"layers": str(layers)})
+        if self.layers.is_dir():
+            self.layers.rename(layers)
+        else:
+            layers.mkdir(mode=0o755)
+
+    def remember(self, layers: Path) -> dict[str, str]:
+        """Note what the lent layers are like; call it before the build runs anything.
+
+        Returns the fingerprint of each: {"BUILDPACK/LAYER": digest}.
+        """
+        known = {
+            f"{folder.parent.name}/{folder.name}": {
+                "fingerprint": fingerprint(folder),
+                "toml": _text(folder.with_name(folder.name + ".toml")),
+            }
+            for folder in _layer_folders(layers)
+        }
+        self._write_note({"layers": str(layers), "known": known})
+        return {name: str(facts["fingerprint"]) for name, facts in known.items()}
+
+    def keep(self, layers: Path, made: Iterable[tuple[str, Layer]]) -> None:
+        """Take the layers of a build that succeeded; `made`: (buildpack's folder, layer)."""
+        cached = {(owner, layer.name): layer for owner, layer in made if layer.cache}
+        for owner in (entry for entry in layers.iterdir() if entry.is_dir()):
+            for entry in list(owner.iterdir()):
+                name = entry.name.removesuffix(".toml")
+                if (owner.name, name) not in cached and name != "store":
+                    _delete(entry)
+        for (owner_name, name), layer in cached.items():
+            file = layers / owner_name / f"{name}.toml"
+            file.unlink(missing_ok=True)  # never write through what a build left there
+            file.write_text(tomli_w.dumps({"metadata": dict(layer.metadata)}))
+            file.chmod(0o666)
+        _delete(self.layers)
+        layers.rename(self.layers)
+        self._note.unlink(missing_ok=True)
+
+    def recover(self, lent_to: Path | None = None) -> None:
+        """Take back what a build that failed or vanished left unchanged.
+
+        lent_to: only if that build's folder has the layers; by now another build may have them.
+        """
+        try:
+            note = json.loads(self._note.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return
+        layers = Path(note["layers"])
+        if lent_to not in (None, layers):
+            return
+        if layers.is_dir() and not self.layers.is_dir():
+            if "known" in note:
+                self._take_unchanged(layers, note["known"])
+            else:
+                layers.rename(self.layers)  # the build had not run anything yet
+        self._note.unlink()
+
+    def remove(self) -> None:
+        """Delete all of it; absent is not an error."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _take_unchanged(self, layers: Path, known: dict[str, dict[str, str]]) -> None:
+        for name, facts in known.items():
+            folder = layers / name
+            if folder.is_symlink() or not folder.is_dir():
+                continue
+            if fingerprint(folder) == facts["fingerprint"]:
+                home = self.layers / name
+                home.parent.mkdir(parents=True, exist_ok=True)
+                _same_owner(folder.parent, home.parent)
+                folder.rename(home)
+                home.with_name(home.name + ".toml").write_text(facts["toml"])
+                home.with_name(home.name + ".toml").chmod(0o666)
+
+    def _write_note(self, note: dict[str, Any]) -> None:
+        temporary = self._note.with_suffix(".new")
+        temporary.write_text(json.dumps(note))
+        temporary.rename(self._note)
+
+
+def fingerprint(folder: Path) -> str:
+    """A digest that changes when anything in the folder does.
+
+    It covers every path with its size, times and mode. ctime is in it, since mtime can be put back;
+    that of the folder itself is not, since moving the folder changes it.
+    """
+    sha = hashlib.blake2b(digest_size=20)
+    sha.update(b"%o" % folder.lstat().st_mode)
+    _digest_tree(os.fsencode(folder), b"", sha)
+    return sha.hexdigest()
+
+
+def _digest_tree(folder: bytes, name: bytes, sha: "hashlib.blake2b") -> None:
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        s = entry.stat(follow_symlinks=False)
+        path = name + b"/" + entry.name
+        facts = (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_mode, s.st_ino)
+        sha.update(b"%b\0%d %d %d %o %d\0" % (path, *facts))
+        if entry.is_dir(follow_symlinks=False):
+            _digest_tree(entry.path, path, sha)
+
+
+def _layer_folders(layers: Path) -> list[Path]:
+    return [
+        entry
+        for owner in sorted(layers.iterdir())
+        if owner.is_dir() and not owner.is_symlink()
+        for entry in sorted(owner.iterdir())
+        if entry.is_dir() and not entry.is_symlink()
+    ]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _same_owner(of: Path, to: Path) -> None:
+    status = of.stat()
+    os.chown(to, status.st_uid, status.st_gid)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

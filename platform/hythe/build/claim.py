@@ -1,0 +1,163 @@
+"""Claiming: which deployment is built next, and what its rows say when it ends."""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import aliased
+
+from hythe.build.outcome import Failure
+from hythe.model import App, Build, ConfigVar, Database, Deployment, Source, Vault, Write, now
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A build that this process has taken on."""
+
+    build_id: int
+    deployment_id: int
+    app_id: int
+    app: str
+    source: str  # relative to HYTHE_HOME
+    version: str
+    attempts: int
+    env: dict[str, str]
+
+
+class Claims:
+    """The rows of builds. One control plane a home, so what runs elsewhere was interrupted."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+        self._held: set[int] = set()  # builds
+        self._lock = threading.Lock()
+
+    def take(self) -> Claim | None:
+        """An interrupted build, else the oldest queued deployment of an app that builds nothing."""
+        with self._lock:
+            with self._database.write() as tx:
+                claim = self._interrupted(tx) or self._queued(tx)
+            if claim is not None:
+                self._held.add(claim.build_id)
+            return claim
+
+    def drop(self, claim: Claim) -> None:
+        """The build is not this process's any more."""
+        with self._lock:
+            self._held.discard(claim.build_id)
+
+    def beat(self, claim: Claim) -> bool:
+        """Record a heartbeat; False when the deployment was ended by somebody else."""
+        with self._database.write() as tx:
+            row = _rows(tx, claim)
+            if row is None:
+                return False
+            row[1].heartbeat_at = now()
+            return True
+
+    def succeed(self, claim: Claim, result: dict[str, Any]) -> None:
+        """The build is done and the deployment goes on to release/."""
+        with self._database.write() as tx:
+            row = _rows(tx, claim)
+            if row is None:
+                return
+            deployment, build = row
+            build.status = "succeeded"
+            build.builder = result["builder"]
+            build.image = result["image"]
+            build.processes = result["processes"]
+            build.result = result["result"]
+            build.steps = result["steps"]
+            build.ended_at = now()
+            deployment.status = "built"
+            tx.poke(claim.app_id)
+
+    def fail(self, claim: Claim, failure: Failure) -> None:
+        with self._database.write() as tx:
+            row = _rows(tx, claim)
+            if row is None:
+                return
+            for each in row:
+                each.status = "failed"
+                each.error_code = failure.code
+                each.error_cause = failure.cause
+                each.error_fix = failure.fix
+                each.ended_at = now()
+            tx.note("build.fail", failure.cause, app_id=claim.app_id, build=claim.build_id)
+            tx.poke(claim.app_id)
+
+    def _interrupted(self, tx: Write) -> Claim | None:
+        query = (
+            select(Deployment, Build)
+            .join(Build, Deployment.build_id == Build.id)
+            .where(Build.status == "running", Build.id.not_in(self._held))
+            .order_by(Build.id)
+        )
+        for deployment, build in tx.execute(query):
+            if deployment.status == "building":
+                build.attempts += 1
+                build.heartbeat_at = now()
+                return self._claim(tx, deployment, build)
+            _end(build)  # the deployment was ended meanwhile
+        return None
+
+    def _queued(self, tx: Write) -> Claim | None:
+        other = aliased(Deployment)
+        busy = exists().where(other.app_id == Deployment.app_id, other.status == "building")
+        deployment = tx.scalar(
+            select(Deployment)
+            .join(App, App.id == Deployment.app_id)
+            .where(Deployment.status == "queued", App.destroyed_at.is_(None), ~busy)
+            .order_by(Deployment.id)
+            .limit(1)
+        )
+        if deployment is None:
+            return None
+        build = Build(app_id=deployment.app_id, source_id=deployment.source_id, attempts=1)
+        tx.add(build)
+        tx.flush()
+        deployment.status = "building"
+        deployment.build_id = build.id
+        return self._claim(tx, deployment, build)
+
+    def _claim(self, tx: Write, deployment: Deployment, build: Build) -> Claim:
+        app = tx.get_one(App, deployment.app_id)
+        source = tx.get_one(Source, build.source_id)
+        config = tx.scalars(select(ConfigVar).where(ConfigVar.app_id == app.id)).all()
+        return Claim(
+            build_id=build.id,
+            deployment_id=deployment.id,
+            app_id=app.id,
+            app=app.name,
+            source=source.path,
+            version=source.commit or source.tree,
+            attempts=build.attempts,
+            env={
+                row.key: self._vault.unseal(row.value)
+                for row in config
+                if row.build or row.key.startswith("BP_")
+            },
+        )
+
+
+def _rows(tx: Write, claim: Claim) -> tuple[Deployment, Build] | None:
+    """The rows of a claim, while they are still ours; ends the build when its deployment is not."""
+    deployment = tx.get(Deployment, claim.deployment_id)
+    build = tx.get(Build, claim.build_id)
+    if deployment is None or build is None:  # the app was destroyed
+        return None
+    app = tx.get(App, claim.app_id)
+    if deployment.status == "building" and app is not None and app.destroyed_at is None:
+        return deployment, build
+    _end(build)
+    if deployment.status == "building":
+        deployment.status = "failed"
+        deployment.ended_at = now()
+    return None
+
+
+def _end(build: Build) -> None:
+    build.status = "failed"
+    build.ended_at = now()

@@ -1,0 +1,101 @@
+"""The build container: where buildpacks run, once, jailed, on folders of the host."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from hythe.build.operator import Registries
+from hythe.build.stack import USER_ID
+from hythe.build.workspace import Workspace
+from hythe.engine.port import ContainerSpec, Engine, Exit, Limits, Mount
+from hythe.names import LABEL_APP, LABEL_BUILD, LABEL_KIND, Names
+from hythe.settings import Settings
+
+APP, LAYERS, PLATFORM, SCRATCH = "/workspace", "/layers", "/platform", "/cnb/scratch"
+KILL_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildContainer:
+    """A running build container; programs in it run as the build's user."""
+
+    engine: Engine
+    id: str
+
+    def run(self, command: Sequence[str], env: Mapping[str, str]) -> Exit:
+        return self.engine.sessions.run(self.id, command, env=env, user=build_user(), workdir=APP)
+
+    def stream(
+        self, command: Sequence[str], env: Mapping[str, str], line: Callable[[str], None]
+    ) -> int:
+        """Run a program, hand over each line as it comes, return the exit code."""
+        stream = self.engine.sessions.stream(
+            self.id, command, env=env, user=build_user(), workdir=APP
+        )
+        for text in stream:
+            line(text)
+        return stream.exit_code()
+
+    def end(self) -> None:
+        """Kill everything in it, so that the host can read what it wrote."""
+        self.engine.instances.kill(self.id)
+        self.engine.instances.wait(self.id, KILL_SECONDS)
+
+
+def build_user() -> str:
+    """The numeric user of builds: the stack's when we may give files away, else our own."""
+    return f"{build_uid()}:{build_uid()}" if os.geteuid() == 0 else f"{os.geteuid()}:{os.getegid()}"
+
+
+def build_uid() -> int:
+    return USER_ID if os.geteuid() == 0 else os.geteuid()
+
+
+def labels(names: Names, app_id: int, build_id: int) -> dict[str, str]:
+    """What every container of a build carries; the supervisor removes by them."""
+    return {**names.labels, LABEL_KIND: "build", LABEL_APP: str(app_id), LABEL_BUILD: str(build_id)}
+
+
+@contextmanager
+def running(engine: Engine, spec: ContainerSpec) -> Iterator[BuildContainer]:
+    """The container of a spec, started; killed at the end whatever happens."""
+    container = BuildContainer(engine, engine.instances.create(spec).id)
+    try:
+        engine.instances.start(container.id)
+        yield container
+    finally:
+        container.end()
+
+
+def spec(
+    settings: Settings,
+    workspace: Workspace,
+    registries: Registries,
+    *,
+    name: str,
+    image: str,
+    labels: Mapping[str, str],
+    buildpacks: Mount,
+) -> ContainerSpec:
+    """A build container. Its own clock ends it when nobody else does."""
+    return ContainerSpec(
+        name=name,
+        image=image,
+        entrypoint=(),
+        command=("sleep", str(settings.build_timeout + 60)),
+        env=registries.env,
+        labels=labels,
+        user=build_user(),
+        workdir=APP,
+        mounts=(
+            Mount(workspace.app, APP),
+            Mount(workspace.layers, LAYERS),
+            Mount(workspace.platform, PLATFORM, read_only=True),
+            Mount(workspace.scratch, SCRATCH),
+            buildpacks,
+            *registries.mounts,
+        ),
+        limits=Limits(settings.build_memory, settings.build_cpus, settings.build_pids),
+        init=True,
+    )

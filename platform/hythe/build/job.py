@@ -1,0 +1,168 @@
+"""One build, from a source to an image; its process may be killed anywhere."""
+
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hythe import procfile
+from hythe.build import container as jail
+from hythe.build import dockerfile, lifecycle, share, stack
+from hythe.build.buildpack import MOUNTED, catalog
+from hythe.build.cache import Cache
+from hythe.build.detect import Detector
+from hythe.build.export import Exporter
+from hythe.build.layers import read_inside
+from hythe.build.operator import registries
+from hythe.build.output import Output
+from hythe.build.result import BUILDPACKS, Result, Step
+from hythe.build.workspace import Workspace
+from hythe.engine.port import Engine, Limits, Mount
+from hythe.errors import ProcfileError
+from hythe.names import Names
+from hythe.settings import Settings
+from hythe.transcript import Transcript
+
+LARGEST_PROCFILE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """All that a build needs to know; travels to the build's process as JSON."""
+
+    settings: dict[str, Any]
+    installation: str
+    app_id: int
+    app: str
+    deployment_id: int
+    build_id: int
+    source: str  # absolute path
+    version: str  # commit or tree
+    env: dict[str, str] = field(default_factory=dict)  # config that the build may see
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Job:
+    """The parts of one build, and the clock of its steps."""
+
+    def __init__(self, request: Request, engine: Engine) -> None:
+        self.request = request
+        self.engine = engine
+        self.settings = Settings(**request.settings)
+        self.names = Names(request.installation)
+        self.workspace = Workspace.of(self.settings, request.build_id)
+        self.transcript = Transcript.of(self.settings, request.deployment_id)
+        self.output = Output(self.transcript, request.env.values())
+        self.labels = jail.labels(self.names, request.app_id, request.build_id)
+        self.container_name = self.names.build(request.app, request.build_id)
+        self.steps: list[Step] = []
+
+    def run(self) -> Result:
+        """Build; raises a HytheError with the cause and the fix."""
+        if dockerfile.present(Path(self.request.source)):
+            return self._dockerfile()
+        return self._buildpacks()
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.steps.append(Step(name, time.monotonic() - started))
+
+    def _dockerfile(self) -> Result:
+        source = Path(self.request.source)
+        declared = self._procfile(source)
+        self.transcript.step("Building the Dockerfile")
+        if (source / "requirements.txt").exists() or (source / "uv.lock").exists():
+            self.transcript.detail("A Dockerfile at the root wins over buildpacks")
+        limits = Limits(
+            self.settings.build_memory, self.settings.build_cpus, self.settings.build_pids
+        )
+        reference = self._app_reference()
+        with self._step("build"):
+            image = dockerfile.build(
+                self.engine, source, reference, self.names.labels, limits, self.output
+            )
+        processes = dockerfile.processes(image, declared)
+        self._say_processes(declared, processes)
+        return Result(image.id, processes, dockerfile.facts(image), self.steps)
+
+    def _buildpacks(self) -> Result:
+        bases = stack.ensure(self.engine, self.settings, self.transcript.detail)
+        cache = Cache.of(self.settings, self.request.app_id)
+        uid = jail.build_uid()
+        with self._step("prepare"):
+            self.workspace.make(self.request.env, uid)
+            self.workspace.copy_source(Path(self.request.source), uid)
+            cache.lend(self.workspace.layers)
+            declared = self._procfile(self.workspace.app)
+        built = self._run_buildpacks(bases, cache)
+        processes = built.processes | (declared or {})
+        self._say_processes(declared, processes)
+        image = self._export(bases, built)
+        with self._step("keep"):
+            made = ((each.buildpack.escaped, each.layer) for each in built.layers)
+            cache.keep(self.workspace.layers, made)
+        return Result(image, processes, BUILDPACKS, self.steps)
+
+    def _run_buildpacks(self, bases: stack.Stack, cache: Cache) -> lifecycle.Built:
+        folder = share.folder("buildpacks")
+        spec = jail.spec(
+            self.settings,
+            self.workspace,
+            registries(),
+            name=self.container_name,
+            image=bases.build_id,
+            labels=self.labels,
+            buildpacks=Mount(folder, MOUNTED, read_only=True),
+        )
+        started = time.monotonic()
+        with ThreadPoolExecutor(1) as pool:
+            remembered = pool.submit(cache.remember, self.workspace.layers)
+            with jail.running(self.engine, spec) as container:
+                remembered.result()  # before anything runs that could change them
+                self.steps.append(Step("container", time.monotonic() - started))
+                with self._step("detect"):
+                    group = Detector(container, self.workspace).choose(catalog(folder))
+                with self._step("build"):
+                    return lifecycle.build(container, self.workspace, group, self.output)
+
+    def _export(self, bases: stack.Stack, built: lifecycle.Built) -> str:
+        exporter = Exporter(
+            self.engine, self.names, self.request.app_id, self.container_name, self.labels
+        )
+        with self._step("layers"):
+            layers = list(lifecycle.launch_layers(built.layers))
+            base = exporter.layers_image(bases, layers, self.transcript.step)
+        with self._step("export"):
+            tag = f"b{self.request.build_id}"
+            image = exporter.app_image(base, self.workspace, tag, self.names.labels)
+        return image.id
+
+    def _procfile(self, folder: Path) -> dict[str, str] | None:
+        try:
+            text = read_inside(folder, "Procfile", LARGEST_PROCFILE)
+        except FileNotFoundError:
+            return None
+        try:
+            return procfile.parse(text.decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            raise ProcfileError("The Procfile is not UTF-8.", "Save it as UTF-8.") from None
+
+    def _say_processes(
+        self, declared: Mapping[str, str] | None, processes: Mapping[str, str]
+    ) -> None:
+        self.transcript.step("Discovering process types")
+        if declared:
+            self.transcript.detail(f"Procfile declares types -> {', '.join(declared)}")
+        inferred = [name for name in processes if name not in (declared or {})]
+        if inferred:
+            self.transcript.detail(f"Default types -> {', '.join(inferred)}")
+
+    def _app_reference(self) -> str:
+        return self.names.app_image(self.request.app_id, f"b{self.request.build_id}")

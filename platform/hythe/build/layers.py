@@ -1,0 +1,152 @@
+"""Layers: folders that buildpacks write, and the TOML files beside them that say what they are for.
+
+Everything here reads files that a build wrote, as a more powerful user than the build's. So nothing
+follows a symbolic link, and nothing is read without bound.
+"""
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hythe.errors import BuildError
+
+LARGEST_TOML = 1 << 20
+LARGEST_ENV_FILE = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer that a buildpack made."""
+
+    name: str
+    folder: Path
+    launch: bool = False
+    build: bool = False
+    cache: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def subfolders(self) -> frozenset[str]:
+        """The names of the folders at its top."""
+        return frozenset(folders(self.folder, "."))
+
+    def env_files(self, folder: str) -> dict[str, str]:
+        """The files of env, env.build, env.launch or env.launch/TYPE: name -> content."""
+        return read_files(self.folder, folder)
+
+    def launch_types(self) -> list[str]:
+        """The process types that have env files of their own."""
+        return folders(self.folder, "env.launch")
+
+    def scripts(self, folder: str) -> list[str]:
+        """The names of the files in profile.d, in order."""
+        return sorted(read_files(self.folder, folder))
+
+
+def collect(folder: Path) -> list[Layer]:
+    """The layers of one buildpack that have a type, by name; the others are set aside."""
+    layers = []
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        name = entry.name.removesuffix(".toml")
+        if not entry.name.endswith(".toml") or name in ("launch", "build", "store"):
+            continue
+        document = read_toml(folder, entry.name)
+        flags = [flag for flag in ("launch", "build", "cache") if flag in document]
+        if flags:
+            raise BuildError(
+                f"{entry.name} has `{flags[0]}` at the top level.",
+                "The buildpack must write it in [types].",
+            )
+        types = document.get("types", {})
+        layer = Layer(
+            name,
+            folder / name,
+            launch=types.get("launch", False),
+            build=types.get("build", False),
+            cache=types.get("cache", False),
+            metadata=document.get("metadata", {}),
+        )
+        if layer.launch or layer.build or layer.cache:
+            layers.append(_with_contents(layer))
+    return layers
+
+
+def _with_contents(layer: Layer) -> Layer:
+    """A layer with a type must have its folder: no earlier image's contents are reused yet."""
+    try:
+        is_folder = stat.S_ISDIR(layer.folder.lstat().st_mode)
+    except FileNotFoundError:
+        is_folder = False
+    if not is_folder:
+        raise BuildError(
+            f"The buildpack declares the layer {layer.name}, but made no folder for it.",
+            "Report this to the buildpack's authors.",
+        )
+    return layer
+
+
+def read_toml(root: Path, name: str) -> dict[str, Any]:
+    """Parse a TOML file below root; a missing one is empty."""
+    try:
+        return tomllib.loads(read_inside(root, name, LARGEST_TOML).decode())
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BuildError(
+            f"{name} is not valid TOML: {error}", "Report this to its authors."
+        ) from None
+
+
+def folders(root: Path, name: str) -> list[str]:
+    """The names of the folders right in a folder below root; a missing folder has none."""
+    path = root / name
+    if path.is_symlink() or not path.is_dir():
+        return []
+    return sorted(e.name for e in os.scandir(path) if e.is_dir(follow_symlinks=False))
+
+
+def read_files(root: Path, folder: str) -> dict[str, str]:
+    """The regular files right in a folder below root: name -> content; none if it is missing."""
+    path = root / folder
+    try:
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            return {}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return {
+        entry.name: read_inside(root, f"{folder}/{entry.name}", LARGEST_ENV_FILE).decode(
+            errors="surrogateescape"
+        )
+        for entry in os.scandir(path)
+        if entry.is_file(follow_symlinks=False)
+    }
+
+
+def read_inside(root: Path, name: str, limit: int) -> bytes:
+    """Read a regular file below root; refuses symbolic links on the way, and large files."""
+    *folders, last = name.split("/")
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        for folder in folders:
+            inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+            os.close(fd)
+            fd = inner
+        file = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise BuildError(
+            f"{name} cannot be read: {error.strerror}", "Write a plain file."
+        ) from None
+    finally:
+        os.close(fd)
+    with os.fdopen(file, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise BuildError(f"{name} is not a plain file.", "Write a plain file.")
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise BuildError(f"{name} has more than {limit} bytes.", "Make it smaller.")
+    return data

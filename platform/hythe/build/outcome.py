@@ -1,0 +1,74 @@
+"""How a build's process hands its result back: a JSON file beside the build's folders.
+
+{"result": Result.as_json()} or {"error": {"code", "cause", "fix"}}; no file: it was killed.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hythe import logs
+from hythe.build.job import Job, Request
+from hythe.build.workspace import Workspace
+from hythe.engine import docker
+from hythe.engine.port import Engine
+from hythe.errors import BuildError, HytheError, PlatformError
+from hythe.settings import Settings
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a build failed, as rows and people get it."""
+
+    code: str
+    cause: str
+    fix: str
+
+    @classmethod
+    def of(cls, error: HytheError) -> "Failure":
+        return cls(error.code, error.cause, error.fix)
+
+
+KILLED = Failure.of(
+    BuildError("The build's process was killed.", "Deploy again; is the machine out of memory?")
+)
+
+
+def work(request: dict[str, Any]) -> None:
+    """What a nursery's child does: build what the request says, write the outcome."""
+    _work(Request(**request), docker.connect())
+
+
+def read(workspace: Workspace) -> dict[str, Any] | Failure:
+    """Result.as_json() of a build whose process has ended, or why it failed."""
+    try:
+        document = json.loads(workspace.outcome.read_text())
+    except FileNotFoundError:
+        return KILLED
+    if "error" in document:
+        return Failure(**document["error"])
+    result: dict[str, Any] = document["result"]
+    return result
+
+
+def _work(request: Request, engine: Engine) -> None:
+    workspace = Workspace.of(Settings(**request.settings), request.build_id)
+    workspace.remove()  # of an attempt that was interrupted
+    workspace.folder.mkdir(parents=True)
+    job = Job(request, engine)
+    try:
+        document: dict[str, Any] = {"result": job.run().as_json()}
+    except HytheError as error:
+        job.output.flush()
+        document = {"error": asdict(Failure.of(error))}
+    except Exception as error:
+        log.error("build broke", build=request.build_id, exc_info=error)
+        broken = PlatformError(
+            f"The build broke inside Hythe: {type(error).__name__}: {error}"[:300]
+        )
+        document = {"error": asdict(Failure.of(broken))}
+    temporary = workspace.outcome.with_suffix(".new")
+    temporary.write_text(json.dumps(document))
+    temporary.rename(workspace.outcome)

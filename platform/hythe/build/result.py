@@ -1,0 +1,66 @@
+"""What a build hands on: to the Build row, and through it to release/ and run/."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from hythe.build.stack import LAUNCHER, USER
+
+Kind = Literal["buildpacks", "dockerfile"]
+
+# What a Dockerfile's process may do beyond an ordinary user; buildpack apps may do none of it.
+DOCKERFILE_CAPABILITIES = (
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE", "KILL",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """How processes of the image are started; Build.result has it as JSON."""
+
+    kind: Kind
+    launch: tuple[str, ...]  # in front of a command line, which is one argument
+    init: bool = False  # the engine's init as PID 1
+    user: str | None = None  # None: the image's own
+    capabilities: tuple[str, ...] = ()
+    exposed: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "launch": list(self.launch),
+            "init": self.init,
+            "user": self.user,
+            "capabilities": list(self.capabilities),
+            "exposed": list(self.exposed),
+        }
+
+
+BUILDPACKS = ImageFacts("buildpacks", (LAUNCHER,), user=USER)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    name: str
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        return {"name": self.name, "seconds": round(self.seconds, 3)}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A build that succeeded."""
+
+    image: str  # id
+    processes: dict[str, str]  # type -> command line; "" is the image's own
+    facts: ImageFacts
+    steps: list[Step] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "image": self.image,
+            "builder": self.facts.kind,
+            "processes": self.processes,
+            "result": self.facts.as_json(),
+            "steps": [step.as_json() for step in self.steps],
+        }

@@ -1,0 +1,185 @@
+"""The build stage: takes queued deployments, builds them, hands them on as `built`.
+
+Each slot is a thread that claims a deployment, watches the build's process, and writes down how it
+ended. Claims are compare-and-swap on rows, so that a restart in the middle of anything finds the
+truth there: a build that is `running` in the database but not here was interrupted, and is built
+again once.
+"""
+
+import threading
+import time
+from typing import Any
+
+from hythe import logs
+from hythe.build import outcome
+from hythe.build.cache import Cache
+from hythe.build.claim import Claim, Claims
+from hythe.build.container import labels
+from hythe.build.job import Request
+from hythe.build.nursery import Child, Nursery
+from hythe.build.outcome import Failure
+from hythe.build.workspace import Workspace
+from hythe.engine.port import Engine
+from hythe.errors import BuildInterrupted, BuildTimeout, EngineError, HytheError
+from hythe.model import Database, Vault
+from hythe.names import LABEL_APP, LABEL_KIND, Names
+from hythe.settings import Settings
+from hythe.transcript import Transcript
+
+HEARTBEAT_SECONDS = 5.0
+IDLE_SECONDS = 5.0  # a claim is tried at least so often, whatever bells ring
+ATTEMPTS = 2
+
+log = logs.get(__name__)
+
+
+class BuildStage:
+    """Builds queued deployments in settings.build_slots threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        engine: Engine,
+        names: Names,
+        vault: Vault,
+        nursery: Nursery,
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._names = names
+        self._nursery = nursery
+        self._claims = Claims(database, vault)
+        self._database = database
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._running: dict[int, Child] = {}  # by app
+
+    def start(self) -> None:
+        for number in range(self._settings.build_slots):
+            thread = threading.Thread(target=self._slot, name=f"build-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """End builds that run; the next start builds them again."""
+        self._stopping.set()
+        self._database.ring(0)  # wakes the slots
+        for thread in self._threads:
+            thread.join()
+
+    def forget(self, app_id: int) -> None:
+        """End a build of a destroyed app, and remove its containers and its cache."""
+        child = self._running.get(app_id)
+        if child is not None:
+            child.kill()
+        mine = {**self._names.labels, LABEL_KIND: "build", LABEL_APP: str(app_id)}
+        for container in self._engine.instances.list(mine):
+            self._engine.instances.remove(container.id)
+        Cache.of(self._settings, app_id).remove()
+
+    def _slot(self) -> None:
+        bell = self._database.subscribe()
+        while not self._stopping.is_set():
+            try:
+                claim = self._claims.take()
+                if claim is None:
+                    bell.wait(IDLE_SECONDS)
+                    continue
+                self._build(claim)
+            except Exception as error:  # a slot must outlive whatever one build meets
+                log.error("build slot failed", exc_info=error)
+                self._stopping.wait(IDLE_SECONDS)
+
+    def _build(self, claim: Claim) -> None:
+        started = time.monotonic()
+        log.info("build started", app=claim.app, build=claim.build_id, attempt=claim.attempts)
+        transcript = Transcript.of(self._settings, claim.deployment_id)
+        try:
+            end = self._attempt(claim, transcript)
+        except HytheError as error:
+            end = Failure.of(error)
+        try:
+            self._finish(claim, end, transcript)
+        finally:
+            self._claims.drop(claim)
+        log.info(
+            "build ended", app=claim.app, build=claim.build_id, seconds=time.monotonic() - started
+        )
+
+    def _finish(
+        self, claim: Claim, end: dict[str, Any] | Failure | None, transcript: Transcript
+    ) -> None:
+        """Write down how it ended. Success is told first, the rest of the work is off its path."""
+        if isinstance(end, dict):
+            self._claims.succeed(claim, end)
+            self._tidy(claim)
+            return
+        self._tidy(claim)
+        if end is not None:
+            transcript.warn(end.cause)
+            transcript.warn(end.fix)
+            self._claims.fail(claim, end)
+
+    def _attempt(self, claim: Claim, transcript: Transcript) -> dict[str, Any] | Failure | None:
+        """Run one attempt; None when it was given up."""
+        if claim.attempts > ATTEMPTS:
+            raise BuildInterrupted
+        if claim.attempts > 1:
+            self._clean(claim)
+            transcript.step("The build was interrupted; building again")
+        child = self._nursery.spawn(self._request(claim).as_json())
+        self._running[claim.app_id] = child
+        try:
+            if not self._watch(claim, child):
+                return None
+        finally:
+            self._running.pop(claim.app_id)
+            child.kill()
+            child.wait(HEARTBEAT_SECONDS)
+        return outcome.read(Workspace.of(self._settings, claim.build_id))
+
+    def _watch(self, claim: Claim, child: Child) -> bool:
+        """Wait for the child, with heartbeats; False when the build is not wanted any more."""
+        deadline = time.monotonic() + self._settings.build_timeout
+        beat = time.monotonic() + HEARTBEAT_SECONDS
+        while not child.wait(0.25):
+            if self._stopping.is_set():
+                return False
+            if time.monotonic() > deadline:
+                raise BuildTimeout(f"The build took longer than {self._settings.build_timeout} s.")
+            if time.monotonic() > beat:
+                beat = time.monotonic() + HEARTBEAT_SECONDS
+                if not self._claims.beat(claim):
+                    return False
+        return True
+
+    def _request(self, claim: Claim) -> Request:
+        return Request(
+            settings=self._settings.model_dump(mode="json"),
+            installation=self._names.installation,
+            app_id=claim.app_id,
+            app=claim.app,
+            deployment_id=claim.deployment_id,
+            build_id=claim.build_id,
+            source=str(self._settings.home / claim.source),
+            version=claim.version,
+            env=claim.env,
+        )
+
+    def _tidy(self, claim: Claim) -> None:
+        """Leave nothing behind; what cannot be removed now is removed before the next attempt."""
+        try:
+            self._clean(claim)
+        except EngineError as error:
+            log.warning("build container left behind", build=claim.build_id, error=error.cause)
+
+    def _clean(self, claim: Claim) -> None:
+        """Remove the build's containers and folders; give the cache back what is unchanged."""
+        for container in self._engine.instances.list(
+            labels(self._names, claim.app_id, claim.build_id)
+        ):
+            self._engine.instances.remove(container.id)
+        workspace = Workspace.of(self._settings, claim.build_id)
+        Cache.of(self._settings, claim.app_id).recover(workspace.layers)
+        workspace.remove()

@@ -1,0 +1,85 @@
+"""The folders of one build on the host: HYTHE_HOME/builds/ID/.
+
+app/        the source, a copy of its own: buildpacks may write there
+layers/     what buildpacks make; restored layers are moved here from the cache
+platform/   env/KEY: the config that the build may see
+scratch/    plans that pass between the lifecycle and buildpacks
+outcome.json  what the build's process hands back; not mounted
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hythe.errors import PlatformError
+from hythe.settings import Settings
+
+COPY_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folders of one build."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, settings: Settings, build_id: int) -> "Workspace":
+        return cls(settings.home / "builds" / str(build_id))
+
+    @property
+    def app(self) -> Path:
+        return self.folder / "app"
+
+    @property
+    def layers(self) -> Path:
+        return self.folder / "layers"
+
+    @property
+    def platform(self) -> Path:
+        return self.folder / "platform"
+
+    @property
+    def scratch(self) -> Path:
+        return self.folder / "scratch"
+
+    @property
+    def outcome(self) -> Path:
+        return self.folder / "outcome.json"
+
+    def make(self, env: Mapping[str, str], uid: int) -> None:
+        """Make the folders but layers/ and app/; env becomes the platform's env files."""
+        (self.platform / "env").mkdir(parents=True)
+        self.scratch.mkdir()
+        for key, value in env.items():
+            file = self.platform / "env" / key
+            file.touch(mode=0o400)
+            file.write_bytes(value.encode(errors="surrogateescape"))
+            give(file, uid)
+        give(self.scratch, uid)
+
+    def copy_source(self, source: Path, uid: int) -> None:
+        """Copy the source to app/ (a reflink where the file system has them) and give it to uid."""
+        command = ["cp", "-a", "--reflink=auto", "--", str(source), str(self.app)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COPY_SECONDS)
+        if done.returncode != 0:
+            raise PlatformError(
+                f"The source cannot be copied: {done.stderr.strip()[:200]}", "Is the disk full?"
+            )
+        for folder, _folders, files in os.walk(self.app):
+            give(Path(folder), uid)
+            for file in files:
+                give(Path(folder, file), uid)
+
+    def remove(self) -> None:
+        """Delete everything; absent is not an error."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def give(path: Path, uid: int) -> None:
+    """Make a file the build user's, when we are allowed to."""
+    if os.geteuid() == 0:
+        os.lchown(path, uid, uid)

@@ -1,0 +1,155 @@
+"""The shapes of the API's answers; a test holds them against the API's own document."""
+
+from typing import TypedDict
+
+
+class App(TypedDict):
+    name: str
+    url: str
+    git_url: str
+    deploy_branch: str
+    release: int | None
+    created_at: str
+
+
+class AppDetail(App):
+    hosts: list[str]
+    builder: str | None
+    user: str | None
+    capabilities: list[str]
+
+
+class Source(TypedDict):
+    kind: str
+    tree: str
+    commit: str | None
+    message: str | None
+
+
+class Error(TypedDict):
+    code: str
+    cause: str
+    fix: str
+
+
+class Deployment(TypedDict):
+    id: int
+    kind: str
+    status: str
+    description: str
+    release: int | None
+    build_id: int | None
+    source: Source | None
+    error: Error | None
+    created_by: str
+    created_at: str
+    ended_at: str | None
+
+
+class RolledBack(TypedDict):
+    deployment: Deployment
+    changed_config: list[str]
+
+
+class Config(TypedDict):
+    vars: dict[str, str]
+    build_keys: list[str]
+
+
+class ConfigChanged(Config):
+    deployment: Deployment | None
+
+
+class Build(TypedDict):
+    id: int
+    status: str
+    builder: str | None
+    image: str | None
+    processes: dict[str, str] | None
+    source: Source
+    error: Error | None
+    created_at: str
+    ended_at: str | None
+
+
+class Release(TypedDict):
+    version: int
+    description: str
+    serving: bool
+    build_id: int | None
+    repeats: int | None
+    source: Source | None
+    image: str
+    processes: dict[str, str]
+    created_by: str
+    created_at: str
+
+
+class Change(TypedDict):
+    before: str | None
+    after: str | None
+
+
+class ReleaseDiff(TypedDict):
+    before: int
+    after: int
+    image: Change | None
+    commit: Change | None
+    processes: dict[str, Change]
+    config_added: list[str]
+    config_removed: list[str]
+    config_changed: list[str]
+
+
+class Process(TypedDict):
+    process: str
+    quantity: int
+    command: str | None
+
+
+class Instance(TypedDict):
+    name: str
+    process: str
+    index: int
+    state: str
+    since: str
+    release: int | None
+    deployment_id: int
+    crashes: int
+    exit_code: int | None
+    retry_at: str | None
+
+
+class Domain(TypedDict):
+    host: str
+    url: str
+    implied: bool
+    created_at: str
+
+
+class Log(TypedDict):
+    time: str
+    source: str
+    instance: str
+    release: str
+    stream: str
+    text: str
+    cursor: str
+
+
+class Token(TypedDict):
+    id: int
+    name: str
+    scope: str
+    created_at: str
+    last_used_at: str | None
+    revoked_at: str | None
+
+
+class MintedToken(Token):
+    token: str
+
+
+class Account(TypedDict):
+    name: str
+    scope: str

@@ -1,0 +1,165 @@
+"""The API, typed: one method for each thing that a command asks of it."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import quote
+
+from hythe.cli import answers
+from hythe.cli.credentials import Credentials, current
+from hythe.cli.failure import OutOfReach
+
+if TYPE_CHECKING:
+    from hythe.cli.transport import Transport
+
+
+def connect() -> "Client":
+    """A client with the user's credentials."""
+    return Client(current())
+
+
+class Client:
+    def __init__(self, credentials: Credentials) -> None:
+        from hythe.cli.transport import Transport
+
+        self.url = credentials.url
+        self._http = Transport(credentials)
+
+    def whoami(self) -> answers.Account:
+        return cast(answers.Account, self._http.request("GET", "/v1/whoami"))
+
+    def apps(self) -> list[answers.App]:
+        return cast(list[answers.App], self._items("/v1/apps"))
+
+    def create_app(self, name: str | None) -> answers.App:
+        return cast(answers.App, self._http.request("POST", "/v1/apps", {"name": name}))
+
+    def app(self, name: str) -> answers.AppDetail:
+        return cast(answers.AppDetail, self._http.request("GET", _app(name)))
+
+    def destroy_app(self, name: str, confirm: str) -> None:
+        self._http.request("DELETE", _app(name), confirm=confirm)
+
+    def config(self, app: str) -> answers.Config:
+        return cast(answers.Config, self._http.request("GET", _app(app, "config")))
+
+    def change_config(
+        self, app: str, values: dict[str, str | None], build: bool
+    ) -> answers.ConfigChanged:
+        body = {"vars": values, "build": build}
+        return cast(answers.ConfigChanged, self._http.request("PATCH", _app(app, "config"), body))
+
+    def formation(self, app: str) -> list[answers.Process]:
+        return cast(list[answers.Process], self._items(_app(app, "formation")))
+
+    def scale(self, app: str, quantities: dict[str, int]) -> list[answers.Process]:
+        body = {"quantities": quantities}
+        answer = self._http.request("PATCH", _app(app, "formation"), body)
+        return cast(list[answers.Process], answer["items"])
+
+    def instances(self, app: str) -> list[answers.Instance]:
+        return cast(list[answers.Instance], self._items(_app(app, "instances")))
+
+    def restart(self, app: str) -> answers.Deployment:
+        return cast(answers.Deployment, self._http.request("POST", _app(app, "restart")))
+
+    def rollback(
+        self, app: str, version: int | None, run_release_phase: bool
+    ) -> answers.RolledBack:
+        body = {"version": version, "run_release_phase": run_release_phase}
+        return cast(answers.RolledBack, self._http.request("POST", _app(app, "rollback"), body))
+
+    def redeploy(self, app: str, version: int | None) -> answers.Deployment:
+        body = {"version": version}
+        return cast(answers.Deployment, self._http.request("POST", _app(app, "redeploy"), body))
+
+    def upload(self, app: str, tarball: BinaryIO, size: int, message: str) -> answers.Deployment:
+        path = _app(app, "deployments")
+        answer = self._http.upload(path, tarball, size, "application/gzip", message=message)
+        return cast(answers.Deployment, answer)
+
+    def follow_deployment(self, app: str, deployment: int) -> "Following":
+        return Following(self._http, _app(app, "deployments", str(deployment), "follow"))
+
+    def builds(self, app: str, limit: int) -> list[answers.Build]:
+        return cast(list[answers.Build], self._items(_app(app, "builds"), limit=limit))
+
+    def build(self, app: str, number: int) -> answers.Build:
+        return cast(answers.Build, self._http.request("GET", _app(app, "builds", str(number))))
+
+    def build_log(self, app: str, number: int) -> str:
+        return self._http.text(_app(app, "builds", str(number), "log"))
+
+    def releases(self, app: str, limit: int) -> list[answers.Release]:
+        return cast(list[answers.Release], self._items(_app(app, "releases"), limit=limit))
+
+    def release(self, app: str, version: int) -> answers.Release:
+        path = _app(app, "releases", str(version))
+        return cast(answers.Release, self._http.request("GET", path))
+
+    def diff(self, app: str, before: int, after: int) -> answers.ReleaseDiff:
+        path = _app(app, "releases", str(before), "diff")
+        return cast(answers.ReleaseDiff, self._http.request("GET", path, to=after))
+
+    def domains(self, app: str) -> list[answers.Domain]:
+        return cast(list[answers.Domain], self._items(_app(app, "domains")))
+
+    def add_domain(self, app: str, host: str) -> answers.Domain:
+        path = _app(app, "domains")
+        return cast(answers.Domain, self._http.request("POST", path, {"host": host}))
+
+    def remove_domain(self, app: str, host: str) -> None:
+        self._http.request("DELETE", _app(app, "domains", host))
+
+    def logs(self, app: str, n: int, **only: str | None) -> list[answers.Log]:
+        return cast(list[answers.Log], self._items(_app(app, "logs"), n=n, **only))
+
+    def follow_logs(self, app: str, n: int, **only: str | None) -> Iterator[answers.Log]:
+        for event in self._http.events(_app(app, "logs", "follow"), n=n, **only):
+            yield cast(answers.Log, json.loads(event.data))
+
+    def tokens(self) -> list[answers.Token]:
+        return cast(list[answers.Token], self._items("/v1/tokens"))
+
+    def create_token(self, name: str, scope: str) -> answers.MintedToken:
+        body = {"name": name, "scope": scope}
+        return cast(answers.MintedToken, self._http.request("POST", "/v1/tokens", body))
+
+    def revoke_token(self, number: int) -> None:
+        self._http.request("DELETE", f"/v1/tokens/{number}")
+
+    def _items(self, path: str, **query: Any) -> list[Any]:
+        items: list[Any] = self._http.request("GET", path, **query)["items"]
+        return items
+
+
+class Following:
+    """A deployment's transcript, line by line as it grows; then how it ended."""
+
+    def __init__(self, http: "Transport", path: str) -> None:
+        self._http = http
+        self._path = path
+        self._ended: answers.Deployment | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        for event in self._http.events(self._path):
+            if event.kind == "end":
+                self._ended = cast(answers.Deployment, json.loads(event.data))
+                return
+            yield event.data
+
+    def end(self) -> answers.Deployment:
+        """The deployment as it ended, after the lines that were not read yet."""
+        if self._ended is None:
+            for _ in self:
+                pass
+        if self._ended is None:
+            raise OutOfReach(
+                "The control plane went away while the deployment ran.",
+                "It goes on after `bin/up`; `hythe releases` shows how it ended.",
+            )
+        return self._ended
+
+
+def _app(name: str, *rest: str) -> str:
+    return "/".join(["/v1/apps", *(quote(part, safe="") for part in (name, *rest))])

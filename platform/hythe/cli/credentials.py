@@ -1,0 +1,79 @@
+"""Where the address of the API and its token come from.
+
+A credentials file has one line for each installation, the one to use by default first:
+
+    {"url": "http://127.0.0.1:7600", "token": "hythe_..."}
+
+It is readable by its owner only. The credential helper for git, git-credential-hythe, reads it too.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hythe.cli.failure import OutOfReach
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    url: str  # without a slash at the end
+    token: str
+
+
+def default_path() -> Path:
+    """The file of this installation (HYTHE_HOME) where there is one, else the user's."""
+    home = os.environ.get("HYTHE_HOME")
+    if home and (Path(home) / "credentials").exists():
+        return Path(home).absolute() / "credentials"
+    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(config) / "hythe" / "credentials"
+
+
+def current() -> Credentials:
+    """From HYTHE_API and HYTHE_TOKEN, else from the file; raises OutOfReach."""
+    url, token = os.environ.get("HYTHE_API", "").rstrip("/"), os.environ.get("HYTHE_TOKEN", "")
+    if token:
+        port = os.environ.get("HYTHE_API_PORT", "7600")
+        return Credentials(url or f"http://127.0.0.1:{port}", token)
+    path = default_path()
+    for known in load(path):
+        if url in ("", known.url):
+            return known
+    raise OutOfReach(
+        f"You are not logged in{f' to {url}' if url else ''}.",
+        "Start Hythe on this machine with `bin/up`, or log in with `hythe login`.",
+    )
+
+
+def load(path: Path) -> list[Credentials]:
+    """What the file holds; nothing when it is absent. Raises OutOfReach when it cannot be read."""
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise OutOfReach(f"{path} cannot be read: {error.strerror}.", "Run as its owner.") from None
+    try:
+        return [_entry(line) for line in lines if line.strip()]
+    except (ValueError, KeyError, TypeError):
+        raise OutOfReach(f"{path} is damaged.", "Remove it and run `hythe login`.") from None
+
+
+def save(path: Path, url: str, token: str) -> None:
+    """Put these credentials first; others for the same address go."""
+    new = Credentials(url.rstrip("/"), token)
+    entries = [new, *(known for known in load(path) if known.url != new.url)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.writelines(f"{json.dumps(asdict(entry))}\n" for entry in entries)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _entry(line: str) -> Credentials:
+    document = json.loads(line)
+    return Credentials(str(document["url"]).rstrip("/"), str(document["token"]))

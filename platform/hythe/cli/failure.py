@@ -1,0 +1,24 @@
+"""How a command ends when it does not do what was asked."""
+
+
+class Failure(Exception):
+    """The command failed; exit code 1."""
+
+    exit_code = 1
+
+    def __init__(self, cause: str, fix: str = "") -> None:
+        self.cause = cause
+        self.fix = fix
+        super().__init__(cause)
+
+
+class Misuse(Failure):
+    """The command was typed wrongly; exit code 2."""
+
+    exit_code = 2
+
+
+class OutOfReach(Failure):
+    """The API does not answer, or not to this token; exit code 3."""
+
+    exit_code = 3

@@ -1,0 +1,80 @@
+"""The entry point of `hythe`."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from hythe.cli import (  # noqa: F401 - importing registers the commands
+    apps,
+    builds,
+    config,
+    deploy,
+    domains,
+    logs,
+    programs,
+    ps,
+    releases,
+    tokens,
+)
+from hythe.cli.failure import Failure
+from hythe.cli.registry import cli
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit code: 0, 1 failed, 2 misused, 3 out of reach."""
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = cli(args=_joined(typed), prog_name="hythe", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except Failure as failure:
+        return _complain(failure.cause, failure.fix, failure.exit_code)
+    except typer.TyperException as misuse:
+        return _complain(misuse.format_message(), _hint(typed), misuse.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        sys.stderr.close()
+        return 0
+
+
+def _joined(typed: list[str]) -> list[str]:
+    """`ps scale web=3` as `ps:scale web=3`; `help ps` as `ps --help`."""
+    names = _names()
+    if typed[:1] == ["help"]:
+        return [*_joined(typed[1:]), "--help"]
+    if len(typed) > 1 and f"{typed[0]}:{typed[1]}" in names:
+        return [f"{typed[0]}:{typed[1]}", *typed[2:]]
+    return typed
+
+
+def _names() -> list[str]:
+    return [command.name for command in cli.registered_commands if command.name]
+
+
+def _hint(typed: list[str]) -> str:
+    """What to try after a misuse."""
+    import difflib
+
+    names = _names()
+    joined = _joined(typed)
+    if not joined or joined[0].startswith("-"):
+        return "See `hythe --help`."
+    known = joined[0] in names
+    below = [name for name in names if name.startswith(f"{joined[0]}:")] if known else names
+    spelled = [":".join(joined[:2]), *([] if known else joined[:1])]
+    for word in spelled:
+        for name in difflib.get_close_matches(word, below, 1):
+            return f"Did you mean `hythe {name}`?"
+    return f"See `hythe {joined[0]} --help`." if known else "See `hythe --help`."
+
+
+def _complain(cause: str, fix: str, code: int) -> int:
+    sys.stdout.flush()
+    for line in (cause, fix):
+        if line:
+            print(f" !    {line}", file=sys.stderr)
+    return code

@@ -1,0 +1,71 @@
+"""What commands print."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+
+def print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2))
+
+
+class Doing:
+    """A line such as `Scaling web... done, now running web at 3`, in the making."""
+
+    def __init__(self) -> None:
+        self.result = ""
+
+    def done(self, result: str) -> None:
+        """Say what goes behind `done, `."""
+        self.result = f", {result}"
+
+
+@contextmanager
+def doing(text: str, as_json: bool = False) -> Iterator[Doing]:
+    """Print `text...`, and `done` when the block ends well; beside the data if that is JSON."""
+    stream = sys.stderr if as_json else sys.stdout
+    line = Doing()
+    print(f"{text}... ", end="", file=stream, flush=True)
+    try:
+        yield line
+    except BaseException:
+        print("failed", file=stream)
+        raise
+    print(f"done{line.result}", file=stream)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns; in full where standard output is not a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        grid.add_row(*row)
+    console = Console(highlight=False, markup=False)
+    if console.is_terminal:
+        console.print(grid)
+    else:
+        console.print(grid, width=10_000, no_wrap=True, crop=False)
+
+
+def time_of(text: str) -> datetime:
+    """A time of the API; Python 3.11 reads the Z."""
+    return datetime.fromisoformat(text)
+
+
+def span(since: str) -> str:
+    """The time from then to now in its largest unit: `5m`."""
+    seconds = max(0, int((datetime.now(UTC) - time_of(since)).total_seconds()))
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def day(text: str) -> str:
+    """A time in the user's zone: `2026-03-01 09:30:12`."""
+    return time_of(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")

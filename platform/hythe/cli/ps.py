@@ -1,0 +1,109 @@
+"""hythe ps, ps:scale, ps:restart."""
+
+import re
+from itertools import groupby
+from typing import Annotated
+
+import typer
+
+from hythe.cli.answers import Instance, Process
+from hythe.cli.client import Client, connect
+from hythe.cli.failure import Misuse
+from hythe.cli.output import doing, print_json, span
+from hythe.cli.registry import AppOption, JsonOption, chosen, cli
+from hythe.cli.waiting import until_live
+
+_CHANGE = re.compile(r"([A-Za-z0-9_-]+)(=-?|[+-])(\d+)")
+
+Changes = Annotated[
+    list[str] | None, typer.Argument(metavar="TYPE=N|TYPE+N|TYPE-N...", help="None: show.")
+]
+
+
+@cli.command("ps")
+def list_instances(app: AppOption = None, as_json: JsonOption = False) -> None:
+    """List instances."""
+    client, name = connect(), chosen(app)
+    instances = client.instances(name)
+    if as_json:
+        return print_json(instances)
+    formation = {item["process"]: item for item in client.formation(name)}
+    first = True
+    for process, group in groupby(instances, key=lambda instance: instance["process"]):
+        if not first:
+            print()
+        first = False
+        print(_heading(process, formation.get(process)))
+        for instance in group:
+            print(_line(instance))
+    if not instances:
+        print("Nothing runs. Deploy: `git push hythe main`; scale: `hythe ps:scale web=1`.")
+
+
+@cli.command("ps:scale")
+def scale(changes: Changes = None, app: AppOption = None, as_json: JsonOption = False) -> None:
+    """Scale process types.
+
+    Without arguments it prints a line that can be typed back.
+
+    Example: hythe ps:scale web=3 worker+1
+    """
+    client, name = connect(), chosen(app)
+    if not changes:
+        formation = client.formation(name)
+        if as_json:
+            return print_json(formation)
+        print(" ".join(f"{item['process']}={item['quantity']}" for item in formation))
+        return
+    quantities = _quantities(client, name, changes)
+    with doing(f"Scaling {', '.join(quantities)}", as_json) as line:
+        formation = client.scale(name, quantities)
+        now = {item["process"]: item["quantity"] for item in formation}
+        said = ", ".join(f"{process} at {now[process]}" for process in quantities)
+        line.done(f"now running {said}")
+    if as_json:
+        print_json(formation)
+
+
+@cli.command("ps:restart")
+def restart(app: AppOption = None, as_json: JsonOption = False) -> None:
+    """Replace all instances, without a failed request."""
+    client, name = connect(), chosen(app)
+    with doing(f"Restarting {name}", as_json):
+        deployment = until_live(client, name, client.restart(name))
+    if as_json:
+        print_json(deployment)
+
+
+def _quantities(client: Client, app: str, changes: list[str]) -> dict[str, int]:
+    """The wanted numbers; `worker+1` counts from what is set now."""
+    quantities: dict[str, int] = {}
+    now: dict[str, int] | None = None
+    for change in changes:
+        match = _CHANGE.fullmatch(change)
+        if match is None:
+            raise Misuse(f"'{change[:60]}' is not TYPE=N.", "Write it as web=3 or worker+1.")
+        process, sign, number = match[1], match[2], int(match[3][:20])
+        if sign.startswith("="):
+            quantities[process] = -number if sign == "=-" else number
+            continue
+        if now is None:
+            now = {item["process"]: item["quantity"] for item in client.formation(app)}
+        before = quantities.get(process, now.get(process, 0))
+        quantities[process] = before + (number if sign == "+" else -number)
+    return quantities
+
+
+def _heading(process: str, wanted: Process | None) -> str:
+    quantity = wanted["quantity"] if wanted else 0
+    command = wanted["command"] if wanted else None
+    return f"=== {process} ({quantity})" + (f": {command}" if command else "")
+
+
+def _line(instance: Instance) -> str:
+    line = f"{instance['name']}: {instance['state']} for {span(instance['since'])}"
+    if instance["release"]:
+        line += f" (v{instance['release']})"
+    if instance["state"] == "crashed":
+        line += f", crashed {instance['crashes']} times, last exit code {instance['exit_code']}"
+    return line

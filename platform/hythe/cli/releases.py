@@ -1,0 +1,125 @@
+"""hythe releases, releases:info, releases:diff, releases:redeploy, rollback."""
+
+from typing import Annotated
+
+import typer
+
+from hythe.cli.answers import Change
+from hythe.cli.client import connect
+from hythe.cli.output import day, doing, print_json, table
+from hythe.cli.registry import AppOption, JsonOption, LimitOption, chosen, cli, version_of
+from hythe.cli.waiting import release_name, until_live
+
+Version = Annotated[str, typer.Argument(metavar="vN")]
+MaybeVersion = Annotated[str | None, typer.Argument(metavar="[vN]")]
+
+
+@cli.command("releases")
+def list_releases(
+    app: AppOption = None, num: LimitOption = 15, as_json: JsonOption = False
+) -> None:
+    """List releases, newest first."""
+    releases = connect().releases(chosen(app), num)
+    if as_json:
+        return print_json(releases)
+    table(
+        ("Version", "Description", "By", "When", ""),
+        [
+            (
+                f"v{item['version']}",
+                item["description"],
+                item["created_by"],
+                day(item["created_at"]),
+                "serving" if item["serving"] else "",
+            )
+            for item in releases
+        ],
+    )
+
+
+@cli.command("releases:info")
+def show_release(version: Version, app: AppOption = None, as_json: JsonOption = False) -> None:
+    """Show a release."""
+    release = connect().release(chosen(app), version_of(version))
+    if as_json:
+        return print_json(release)
+    source = release["source"]
+    print(f"=== Release v{release['version']}{' (serving)' if release['serving'] else ''}")
+    print(f"Description:  {release['description']}")
+    print(f"By:           {release['created_by']}")
+    print(f"When:         {day(release['created_at'])}")
+    if source and source["commit"]:
+        print(f"Commit:       {source['commit']} {source['message'] or ''}".rstrip())
+    print(f"Image:        {release['image']}")
+    for process, command in release["processes"].items():
+        print(f"{f'{process}:':<13} {command or 'the command of the image'}")
+
+
+@cli.command("releases:diff")
+def diff_releases(
+    before: Version, after: Version, app: AppOption = None, as_json: JsonOption = False
+) -> None:
+    """Compare two releases.
+
+    Of config vars it shows the keys only.
+    """
+    diff = connect().diff(chosen(app), version_of(before), version_of(after))
+    if as_json:
+        return print_json(diff)
+    print(f"=== v{diff['before']} -> v{diff['after']}")
+    lines = _changed("commit", diff["commit"]) + _changed("image", diff["image"])
+    for process, change in diff["processes"].items():
+        lines += _changed(process, change)
+    lines += [f"+ config {key}" for key in diff["config_added"]]
+    lines += [f"- config {key}" for key in diff["config_removed"]]
+    lines += [f"~ config {key}" for key in diff["config_changed"]]
+    print("\n".join(lines) or "Nothing differs.")
+
+
+@cli.command("releases:redeploy")
+def redeploy(
+    version: MaybeVersion = None, app: AppOption = None, as_json: JsonOption = False
+) -> None:
+    """Release an image again, with today's config."""
+    client, name = connect(), chosen(app)
+    what = version_of(version) if version else None
+    with doing(f"Redeploying {name}{f' v{what}' if what else ''}", as_json) as line:
+        deployment = until_live(client, name, client.redeploy(name, what))
+        line.done(release_name(deployment))
+    if as_json:
+        print_json(deployment)
+
+
+@cli.command("rollback")
+def rollback(
+    version: MaybeVersion = None,
+    app: AppOption = None,
+    run_release_phase: Annotated[
+        bool, typer.Option("--release-phase", help="Run the release phase too.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Go back to an earlier release.
+
+    Without vN it is the one before the serving one.
+
+    Example: hythe rollback v10
+    """
+    client, name = connect(), chosen(app)
+    what = version_of(version) if version else None
+    answer = client.rollback(name, what, run_release_phase)
+    base = answer["deployment"]["description"].rpartition(" ")[2]
+    with doing(f"Rolling back {name} to {base}", as_json) as line:
+        answer["deployment"] = until_live(client, name, answer["deployment"])
+        line.done(release_name(answer["deployment"]))
+    if as_json:
+        return print_json(answer)
+    if answer["changed_config"]:
+        print(f"Changed config vars: {', '.join(answer['changed_config'])}")
+
+
+def _changed(name: str, change: Change | None) -> list[str]:
+    if change is None:
+        return []
+    lines = [f"- {name}: {change['before']}"] if change["before"] is not None else []
+    return lines + ([f"+ {name}: {change['after']}"] if change["after"] is not None else [])

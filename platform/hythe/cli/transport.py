@@ -1,0 +1,128 @@
+"""HTTP to the API with the standard library's client.
+
+Importing httpx takes longer than a whole command should: it brings its own command line along.
+"""
+
+import http.client
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+from urllib.parse import urlencode, urlsplit
+
+from hythe.cli.credentials import Credentials
+from hythe.cli.failure import Failure, OutOfReach
+
+TIMEOUT = 60.0  # seconds of silence; streams say that they live every 15
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One server-sent event."""
+
+    kind: str
+    data: str
+
+
+class Transport:
+    """Sends requests, and raises Failure for the problems that come back."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.url = credentials.url
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise OutOfReach(f"'{self.url}' is not an API address.", "Use http://HOST:PORT.")
+        secure = parts.scheme == "https"
+        connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        self._connection = connect(parts.hostname, parts.port, timeout=TIMEOUT)
+        self._headers = {"Authorization": f"Bearer {credentials.token}"}
+
+    def request(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """Send a JSON request; the decoded answer, None when there is none."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} if data is not None else {}
+        response = self._send(method, path, data, headers, query)
+        return _decode(self._read(response))
+
+    def upload(self, path: str, file: BinaryIO, size: int, kind: str, **query: Any) -> Any:
+        headers = {"Content-Type": kind, "Content-Length": str(size)}
+        response = self._send("POST", path, file, headers, query)
+        return _decode(self._read(response))
+
+    def text(self, path: str) -> str:
+        return self._read(self._send("GET", path, None, {}, {})).decode(errors="replace")
+
+    def events(self, path: str, **query: Any) -> Iterator[Event]:
+        """Server-sent events until the stream ends; raises OutOfReach when it breaks."""
+        response = self._send("GET", path, None, {}, query)
+        kind, data = "message", list[str]()
+        try:
+            while raw := response.readline():
+                name, _, value = raw.decode(errors="replace").rstrip("\r\n").partition(": ")
+                if name == "event":
+                    kind = value
+                elif name == "data":
+                    data.append(value)
+                elif not name and data:
+                    yield Event(kind, "\n".join(data))
+                    kind, data = "message", []
+        except (OSError, http.client.HTTPException):
+            raise self._broken() from None
+        finally:
+            self._connection.close()
+
+    def _send(
+        self, method: str, path: str, body: Any, headers: dict[str, str], query: dict[str, Any]
+    ) -> http.client.HTTPResponse:
+        given = {key: value for key, value in query.items() if value is not None}
+        target = f"{path}?{urlencode(given)}" if given else path
+        try:
+            self._connection.request(method, target, body, {**self._headers, **headers})
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # an upload that is refused: the answer says why
+        except OSError:
+            raise self._away() from None
+        try:
+            response = self._connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            raise self._away() from None
+        if response.status >= 400:
+            failure = _failure(response.status, self._read(response))
+            self._connection.close()
+            raise failure
+        return response
+
+    def _read(self, response: http.client.HTTPResponse) -> bytes:
+        try:
+            return response.read()
+        except (OSError, http.client.HTTPException):
+            raise self._broken() from None
+
+    def _away(self) -> OutOfReach:
+        return OutOfReach(
+            f"The control plane at {self.url} does not answer.",
+            "Start it with `bin/up`, or check HYTHE_API.",
+        )
+
+    def _broken(self) -> OutOfReach:
+        return OutOfReach(
+            f"The connection to {self.url} broke off.",
+            "What was started goes on; `hythe releases` shows how it ended.",
+        )
+
+
+def _decode(raw: bytes) -> Any:
+    try:
+        return json.loads(raw) if raw else None
+    except ValueError:
+        raise OutOfReach("The answer does not come from Hythe.", "Check HYTHE_API.") from None
+
+
+def _failure(status: int, raw: bytes) -> Failure:
+    """The problem+json of an answer as a failure."""
+    kind = OutOfReach if status in (401, 403, 421) else Failure
+    try:
+        problem = json.loads(raw)
+        return kind(problem["detail"], problem["fix"])
+    except (ValueError, KeyError, TypeError):
+        return OutOfReach(f"The answer was {status}, and not from Hythe.", "Check HYTHE_API.")

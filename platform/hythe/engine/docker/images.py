@@ -1,0 +1,118 @@
+"""Images on a Docker Engine."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError, ImageNotFound
+from docker.errors import NotFound as Absent
+from docker.utils import parse_repository_tag
+
+from hythe.engine.docker.build import DockerfileBuild
+from hythe.engine.docker.client import Client, brief, speaking
+from hythe.engine.docker.config import committed_config, environment, import_changes
+from hythe.engine.port import Image, ImageConfig, Limits
+from hythe.errors import EngineError, ImageMissing
+
+_NOT_THERE = ("not found", "manifest unknown", "pull access denied", "does not exist")
+
+
+class DockerImages:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._build = DockerfileBuild(client)
+
+    def find(self, ref: str) -> Image | None:
+        with speaking():
+            try:
+                return _image(self._client.api.inspect_image(ref))  # type: ignore[no-untyped-call]
+            except ImageNotFound:
+                return None
+
+    def pull(self, ref: str) -> Image:
+        repository, tag = parse_repository_tag(ref)
+        with speaking():
+            try:
+                progress = self._client.api.pull(repository, tag, stream=True, decode=True)
+                error = next((line["error"] for line in progress if "error" in line), "")
+            except Absent as absent:
+                error = str(absent.explanation)
+        if any(words in error.lower() for words in _NOT_THERE):
+            raise ImageMissing(f"The registry has no {ref}: {brief(error)}")
+        if error:
+            raise EngineError(f"{ref} could not be pulled: {brief(error)}")
+        return self._present(ref)
+
+    def load_root(self, tar: Path, ref: str, config: ImageConfig) -> Image:
+        if not tar.is_file():  # the SDK would take the path for a URL
+            raise EngineError(f"{tar} is not there.")
+        repository, tag = parse_repository_tag(ref)
+        with speaking():
+            answer = self._client.api.import_image_from_file(
+                str(tar), repository, tag or "latest", import_changes(config)
+            )
+        for line in map(json.loads, answer.splitlines()):  # failures arrive after a status of 200
+            if "error" in line:
+                raise EngineError(f"{tar} could not be imported: {brief(line['error'])}")
+        return self._present(ref)
+
+    def commit(self, container_id: str, ref: str, config: ImageConfig) -> Image:
+        repository, tag = parse_repository_tag(ref)
+        with speaking():
+            container = self._client.api.inspect_container(container_id)
+            base = self._client.api.inspect_image(container["Image"])  # type: ignore[no-untyped-call]
+            self._client.bulk.commit(
+                container_id,
+                repository,
+                tag or "latest",
+                conf=committed_config(base["Config"] or {}, container["Config"], config),
+            )
+        return self._present(ref)
+
+    def build(
+        self, context: Path, dockerfile: str, ref: str, labels: Mapping[str, str], limits: Limits
+    ) -> Iterator[str]:
+        return self._build.run(context, dockerfile, ref, labels, limits)
+
+    def tag(self, ref: str, new_ref: str) -> None:
+        repository, tag = parse_repository_tag(new_ref)
+        with speaking():
+            self._client.api.tag(ref, repository, tag)
+
+    def remove(self, ref: str) -> None:
+        with speaking(), suppress(Absent):
+            try:
+                self._client.api.remove_image(ref)
+            except APIError as error:
+                if error.status_code != 409:  # in use
+                    raise
+
+    def list(self, prefix: str) -> Sequence[str]:
+        with speaking():
+            images = self._client.api.images()
+        refs = (ref for image in images for ref in image.get("RepoTags") or ())
+        return sorted(ref for ref in refs if ref.startswith(prefix))
+
+    def _present(self, ref: str) -> Image:
+        if image := self.find(ref):
+            return image
+        raise EngineError(f"The engine reported success, but has no {ref}.")
+
+
+def _image(data: Mapping[str, Any]) -> Image:
+    config = data.get("Config") or {}
+    ports = (port.partition("/") for port in config.get("ExposedPorts") or {})
+    return Image(
+        id=data["Id"],
+        labels=config.get("Labels") or {},
+        env=environment(config.get("Env")),
+        entrypoint=tuple(filter(None, config.get("Entrypoint") or ())),
+        command=tuple(config.get("Cmd") or ()),
+        exposed=tuple(sorted(int(port) for port, _, kind in ports if kind in ("tcp", ""))),
+        user=config.get("User") or "",
+        workdir=config.get("WorkingDir") or "",
+        size=data["Size"],
+        layers=tuple(data["RootFS"].get("Layers") or ()),
+    )

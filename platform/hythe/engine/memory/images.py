@@ -1,0 +1,81 @@
+"""Images of the memory engine: configuration and names, no files."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hythe.engine.memory.world import World
+from hythe.engine.port import Image, ImageConfig, Limits
+from hythe.errors import BuildError, EngineError, ImageMissing
+
+
+class MemoryImages:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def find(self, ref: str) -> Image | None:
+        with self._world.call("find"):
+            return self._world.image(ref)
+
+    def pull(self, ref: str) -> Image:
+        with self._world.call("pull"):
+            raise ImageMissing(f"There is no registry, and no {ref}.")
+
+    def load_root(self, tar: Path, ref: str, config: ImageConfig) -> Image:
+        with self._world.call("load_root"):
+            if not tar.is_file():
+                raise EngineError(f"{tar} is not there.")
+            return self._changed(self._world.add_image(ref, size=tar.stat().st_size), ref, config)
+
+    def commit(self, container_id: str, ref: str, config: ImageConfig) -> Image:
+        with self._world.call("commit"):
+            box = self._world.box(container_id)
+            layers = (*box.image.layers, f"sha256:{self._world.new_id()}")
+            base = replace(
+                box.image,
+                id=f"sha256:{self._world.new_id()}",
+                layers=layers,
+                env={**box.spec.env, **box.image.env},
+            )
+            return self._changed(base, ref, config)
+
+    def build(
+        self, context: Path, dockerfile: str, ref: str, labels: Mapping[str, str], limits: Limits
+    ) -> Iterator[str]:
+        if not (context / dockerfile).is_file():
+            raise BuildError(f"{dockerfile} is not a file of the source.")
+        yield from (context / dockerfile).read_text().splitlines()
+        with self._world.call("build"):
+            self._world.add_image(ref, labels=dict(labels))
+
+    def tag(self, ref: str, new_ref: str) -> None:
+        with self._world.call("tag"):
+            image = self._world.image(ref)
+            if image is None:
+                raise ImageMissing(f"No such image: {ref}")
+            self._world.images[new_ref] = image
+
+    def remove(self, ref: str) -> None:
+        with self._world.call("remove_image"):
+            image = self._world.image(ref)
+            names = [name for name, other in self._world.images.items() if other == image]
+            used = any(box.image == image for box in self._world.boxes.values())
+            if image and (len(names) > 1 or not used):
+                self._world.images.pop(ref, None)
+
+    def list(self, prefix: str) -> Sequence[str]:
+        with self._world.call("list_images"):
+            return sorted(ref for ref in self._world.images if ref.startswith(prefix))
+
+    def _changed(self, base: Image, ref: str, config: ImageConfig) -> Image:
+        image = replace(
+            base,
+            env={**base.env, **(config.env or {})},
+            labels={**base.labels, **(config.labels or {})},
+            entrypoint=base.entrypoint if config.entrypoint is None else config.entrypoint,
+            command=base.command if config.command is None else config.command,
+            workdir=config.workdir or base.workdir,
+            user=config.user or base.user,
+        )
+        self._world.images[ref] = image
+        return image

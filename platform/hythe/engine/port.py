@@ -1,0 +1,266 @@
+"""The container engine, in Hythe's own words: three small ports and the values they speak in.
+
+Adapters: docker.py (a real engine), memory.py (for tests of the loop, as nasty as a real one). One
+contract suite, tests/contract, passes on both. All methods block, may be called from any thread,
+and raise errors.EngineError or a subclass; `EngineAway` means: try again later.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+State = Literal["created", "running", "paused", "restarting", "exited", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a container may use; nought means no limit."""
+
+    memory: int = 0  # bytes, swap included
+    cpus: float = 0.0  # cores
+    pids: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder of the host inside a container; build containers only."""
+
+    source: Path
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """Everything that decides what a container is."""
+
+    name: str
+    image: str
+    command: tuple[str, ...] | None = None  # None: the image's own
+    entrypoint: tuple[str, ...] | None = None  # None: the image's own; (): none
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None  # None: the image's own
+    workdir: str | None = None
+    hostname: str | None = None
+    network: str | None = None  # None: the engine's default bridge; "none": no network
+    address: str | None = None  # a fixed IPv4 address in `network`
+    mounts: tuple[Mount, ...] = ()
+    limits: Limits = Limits()
+    capabilities: tuple[str, ...] = ()  # all others are dropped
+    init: bool = False  # run the engine's own small init as PID 1
+    restart: bool = False  # restart after exit and after a reboot, unless stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container as the engine reports it."""
+
+    id: str
+    name: str
+    image: str  # image id
+    labels: Mapping[str, str]
+    state: State
+    exit_code: int | None = None  # of the last run, when it is not running
+    oom_killed: bool = False
+    restart_count: int = 0  # restarts by the engine's own policy
+    started_at: float | None = None  # Unix seconds
+    finished_at: float | None = None  # Unix seconds
+    address: str | None = None
+    log_path: Path | None = None  # the engine's JSON log file, where the host can read it
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    id: str  # sha256:...
+    labels: Mapping[str, str]
+    env: Mapping[str, str]
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    exposed: tuple[int, ...]  # TCP ports
+    user: str
+    workdir: str
+    size: int  # bytes
+    layers: tuple[str, ...]  # diff ids, lowest first
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """What a commit sets in the new image's configuration; None keeps what the base has."""
+
+    env: Mapping[str, str] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    workdir: str | None = None
+    user: str | None = None
+    labels: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a program inside a container ended."""
+
+    code: int
+    output: str = ""
+
+
+class Images(Protocol):
+    def find(self, ref: str) -> Image | None:
+        """The image with this reference or id on the engine, or None; never pulls."""
+
+    def pull(self, ref: str) -> Image:
+        """Fetch from the registry; raises ImageMissing when there is none there."""
+
+    def load_root(self, tar: Path, ref: str, config: ImageConfig) -> Image:
+        """Make an image of one layer from a tar of a root file system."""
+
+    def commit(self, container_id: str, ref: str, config: ImageConfig) -> Image:
+        """Make an image of a container's file system, with its base's configuration changed.
+
+        The container's own command, user and labels stay out; its environment does not, so give
+        variables of a build to its programs (Sessions.run), not to the container.
+        """
+
+    def build(
+        self, context: Path, dockerfile: str, ref: str, labels: Mapping[str, str], limits: Limits
+    ) -> Iterator[str]:
+        """Build a Dockerfile (a path inside context) and yield its output lines.
+
+        Closing the iterator ends the build. Raises BuildError with the failing step. Limits hold as
+        far as the builder has them: BuildKit has none.
+        """
+
+    def tag(self, ref: str, new_ref: str) -> None: ...
+
+    def remove(self, ref: str) -> None:
+        """Untag, and delete when nothing else refers to it; absent or in use is not an error."""
+
+    def list(self, prefix: str) -> Sequence[str]:
+        """The references (name:tag) whose name starts with prefix."""
+
+
+class Instances(Protocol):
+    def list(self, labels: Mapping[str, str]) -> Sequence[Container]:
+        """Containers, in any state, that carry all these labels."""
+
+    def get(self, name_or_id: str) -> Container | None: ...
+
+    def create(self, spec: ContainerSpec) -> Container:
+        """Create, without starting. A container of that name already there is returned as it is.
+
+        Raises ImageMissing, AddressTaken, NotFound (no such network).
+        """
+
+    def start(self, container_id: str) -> None:
+        """Start it; one that already runs is left alone. Raises AddressTaken."""
+
+    def stop(self, container_id: str, grace: int) -> None:
+        """SIGTERM, then SIGKILL after grace seconds; returns when it has stopped.
+
+        An absent or stopped container is not an error, and the engine does not restart it.
+        """
+
+    def kill(self, container_id: str, signal: str = "SIGKILL") -> None:
+        """Absent or stopped is not an error. The engine does not restart what was killed."""
+
+    def remove(self, container_id: str) -> None:
+        """Kill and remove with its anonymous volumes; an absent one is not an error."""
+
+    def wait(self, container_id: str, timeout: float) -> int | None:
+        """Wait for its exit and return the code, or None after timeout seconds.
+
+        Raises NotFound.
+        """
+
+    def logs(self, container_id: str, tail: int | None = None) -> Iterator[str]:
+        """Lines of stdout and stderr so far, oldest first, without newline."""
+
+    def follow(self, container_id: str) -> "Feed":
+        """Lines from the start of the container on until it ends."""
+
+    def ensure_network(
+        self, name: str, bridge: str, subnets: Sequence[str], labels: Mapping[str, str]
+    ) -> str:
+        """Make the network unless it exists, in the first of `subnets` that is free on this host.
+
+        Returns its subnet, such as "10.200.7.0/24". The gateway is the first address. Containers in
+        it reach the internet and each other, not other networks' containers.
+        Raises AddressTaken when none is free.
+        """
+
+    def remove_network(self, name: str) -> None:
+        """Absent is not an error."""
+
+    def list_networks(self, labels: Mapping[str, str]) -> Sequence[str]: ...
+
+    def isolate(self, bridge_prefix: str, host_ports: Sequence[int]) -> None:
+        """Let containers on bridges named bridge_prefix* reach only these TCP ports of the host.
+
+        Cloud metadata addresses are refused too. Idempotent, and to be called again after an engine
+        or firewall restart. Raises EngineError when the host's firewall cannot be set.
+        """
+
+    def unisolate(self, bridge_prefix: str) -> None:
+        """Take the rules away."""
+
+    def changes(self, labels: Mapping[str, str]) -> "Feed":
+        """Names of containers with these labels whenever one starts, dies or goes, until closed.
+
+        Events may be lost; raises EngineAway when the stream breaks.
+        """
+
+    def ping(self) -> str:
+        """The engine's version; raises EngineAway."""
+
+
+class Feed(Iterator[str], Protocol):
+    """An iterator that ends when another thread closes it."""
+
+    def close(self) -> None: ...
+
+
+class Sessions(Protocol):
+    def run(
+        self,
+        container_id: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str = "",
+        workdir: str | None = None,
+    ) -> Exit:
+        """Run a program in a running container and return its exit code and whole output."""
+
+    def stream(
+        self,
+        container_id: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str = "",
+        workdir: str | None = None,
+    ) -> "Stream":
+        """The same, line by line."""
+
+    def put(self, container_id: str, path: str, tar: Iterator[bytes]) -> None:
+        """Unpack a tar into a folder of a created or running container."""
+
+
+class Stream(Protocol):
+    """A program's output as it comes; its exit code afterwards."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Lines of stdout and stderr, without newline."""
+
+    def exit_code(self) -> int:
+        """Valid once the lines have ended."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The three ports of one engine."""
+
+    images: Images
+    instances: Instances
+    sessions: Sessions

@@ -1,0 +1,64 @@
+"""Apps, and what belongs to an app but not to a release."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hythe.model.base import Base, now
+
+
+class App(Base):
+    """An app: what should be running under a name."""
+
+    __tablename__ = "apps"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - ids appear in names
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    deploy_branch: Mapped[str] = mapped_column(default="main")
+    subnet: Mapped[str | None] = mapped_column(unique=True)  # of its network, once that exists
+    serving_id: Mapped[int | None] = mapped_column(
+        ForeignKey("deployments.id", use_alter=True)
+    )  # the deployment whose instances get the traffic
+    stopped: Mapped[bool] = mapped_column(default=False)
+    destroyed_at: Mapped[datetime | None]  # the loop removes containers, then the row
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ConfigVar(Base):
+    """A config key of an app; a release takes a snapshot."""
+
+    __tablename__ = "config_vars"
+    __table_args__ = (UniqueConstraint("app_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    key: Mapped[str]
+    value: Mapped[bytes]  # encrypted, see vault.py
+    build: Mapped[bool] = mapped_column(default=False)  # also visible to builds
+    current: Mapped[bool] = mapped_column(default=False)  # a rollback leaves it as it is now
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class Formation(Base):
+    """How many instances of a process type should run; not part of a release."""
+
+    __tablename__ = "formation"
+    __table_args__ = (UniqueConstraint("app_id", "process"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    process: Mapped[str]
+    quantity: Mapped[int]
+
+
+class Domain(Base):
+    """A host name of an app besides APP.HYTHE_DOMAIN."""
+
+    __tablename__ = "domains"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    host: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)

@@ -1,0 +1,133 @@
+"""The database: transactions, and the bells that ring after a commit."""
+
+import secrets
+import sqlite3
+import string
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import create_engine, event, select
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from hythe.model.base import Base
+from hythe.model.platform import Event, Installation
+
+BUSY_SECONDS = 15
+
+
+class Bell:
+    """Wakes one waiter. Rings are keys (app ids), so that a burst is one wake-up."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._keys: set[int] = set()
+
+    def ring(self, *keys: int) -> None:
+        with self._condition:
+            self._keys.update(keys)
+            self._condition.notify_all()
+
+    def wait(self, timeout: float) -> set[int]:
+        """The keys rung since the last call; an empty set after timeout seconds."""
+        with self._condition:
+            if not self._keys:
+                self._condition.wait(timeout)
+            keys, self._keys = self._keys, set()
+            return keys
+
+
+class Write(Session):
+    """A write transaction. `poke` says whose desired state changed; bells ring after the commit."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine, expire_on_commit=False)
+        self.poked: set[int] = set()
+
+    def poke(self, app_id: int) -> None:
+        self.poked.add(app_id)
+
+    def note(
+        self,
+        kind: str,
+        message: str,
+        *,
+        actor: str = "hythe",
+        app_id: int | None = None,
+        **data: Any,
+    ) -> None:
+        """Record an event."""
+        self.add(Event(kind=kind, message=message, actor=actor, app_id=app_id, data=data))
+
+
+class Database:
+    """SQLite by default, in WAL mode; every write transaction starts with BEGIN IMMEDIATE."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        self._bells: list[Bell] = []
+        if self.engine.dialect.name == "sqlite":
+            _prepare_sqlite(self.engine)
+
+    def subscribe(self) -> Bell:
+        """A bell that rings with the poked app ids after each commit in this process."""
+        bell = Bell()
+        self._bells.append(bell)
+        return bell
+
+    def ring(self, *app_ids: int) -> None:
+        for bell in self._bells:
+            bell.ring(*app_ids)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A consistent view; objects stay usable afterwards, changes are thrown away."""
+        with Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+            yield session
+            session.expunge_all()
+
+    @contextmanager
+    def write(self) -> Iterator[Write]:
+        """A transaction that is committed at the end of the block, or rolled back on an error."""
+        with Write(self.engine) as session:
+            session.connection(execution_options={"hythe_write": True})
+            yield session
+            session.commit()
+        if session.poked:
+            self.ring(*session.poked)
+
+    def create_all(self) -> None:
+        """Make the tables without migrations; for tests."""
+        Base.metadata.create_all(self.engine)
+
+    def installation(self) -> Installation:
+        """This installation's row, made on the first call."""
+        with self.write() as tx:
+            row = tx.scalar(select(Installation))
+            if row is None:
+                alphabet = string.ascii_lowercase + string.digits
+                name = "".join(secrets.choice(alphabet) for _ in range(6))
+                row = Installation(id=name, epoch=secrets.randbelow(2**31) + 1)
+                tx.add(row)
+            return row
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # SQLAlchemy's begin event decides, not the driver
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        options = connection.get_execution_options()
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("hythe_write") else "BEGIN")

@@ -1,0 +1,144 @@
+"""From code to release: sources, builds, releases, and the deployments that carry them through."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hythe.model.base import Base, now
+
+DeploymentStatus = Literal[
+    "queued",
+    "building",
+    "built",
+    "releasing",
+    "rolling",  # on the way
+    "live",
+    "failed",
+    "superseded",  # ended
+]
+ENDED: frozenset[str] = frozenset({"live", "failed", "superseded"})
+DeploymentKind = Literal["push", "upload", "config", "rollback", "redeploy", "restart"]
+
+
+class Source(Base):
+    """Code that was taken in: a tree of the app's repository, laid out in a folder."""
+
+    __tablename__ = "sources"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    kind: Mapped[str]  # git | tarball
+    tree: Mapped[str]  # git tree id: the digest of the files
+    path: Mapped[str]  # the folder with the files, relative to HYTHE_HOME
+    commit: Mapped[str | None]
+    ref: Mapped[str | None]  # refs/heads/main
+    previous: Mapped[str | None]  # the commit that the ref pointed to at the push
+    message: Mapped[str | None]  # first line of the commit message
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Deployment(Base):
+    """One attempt to make an app run something.
+
+    queued -> building -> built -> releasing -> rolling -> live; or failed, or superseded.
+    The stage that owns a status moves deployments out of it: build/ owns queued and building,
+    release/ built and releasing, run/ rolling; a newer deployment supersedes a queued or rolling
+    one. A deployment without a build (config, rollback, redeploy, restart) starts at built. `live`
+    stays when a later one takes over: it ended well.
+    """
+
+    __tablename__ = "deployments"
+    __table_args__ = (
+        Index(
+            "one_queued_a_app",
+            "app_id",
+            unique=True,
+            sqlite_where=text("status = 'queued'"),
+            postgresql_where=text("status = 'queued'"),
+        ),
+        Index(
+            "one_building_an_app",
+            "app_id",
+            unique=True,
+            sqlite_where=text("status = 'building'"),
+            postgresql_where=text("status = 'building'"),
+        ),
+        Index(
+            "one_rolling_an_app",
+            "app_id",
+            unique=True,
+            sqlite_where=text("status = 'rolling'"),
+            postgresql_where=text("status = 'rolling'"),
+        ),
+        Index("ix_deployments_status", "status"),
+        Index("ix_deployments_app", "app_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    kind: Mapped[str]  # DeploymentKind
+    status: Mapped[str] = mapped_column(default="queued")  # DeploymentStatus
+    description: Mapped[str] = mapped_column(default="")  # "Deploy 1a2b3c4", "Set DEBUG config var"
+    source_id: Mapped[int | None] = mapped_column(ForeignKey("sources.id"))
+    build_id: Mapped[int | None] = mapped_column(ForeignKey("builds.id", use_alter=True))
+    release_id: Mapped[int | None] = mapped_column(ForeignKey("releases.id", use_alter=True))
+    skip_release_phase: Mapped[bool] = mapped_column(default=False)
+    error_code: Mapped[str | None]
+    error_cause: Mapped[str | None]
+    error_fix: Mapped[str | None]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    rolling_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+
+class Build(Base):
+    """The making of an image from a source."""
+
+    __tablename__ = "builds"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - ids appear in names
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
+    status: Mapped[str] = mapped_column(default="running")  # running | succeeded | failed
+    attempts: Mapped[int] = mapped_column(default=1)
+    builder: Mapped[str | None]  # "buildpacks" | "dockerfile"
+    image: Mapped[str | None]  # image id, sha256:...
+    processes: Mapped[dict[str, Any] | None]  # {type: command line}
+    result: Mapped[dict[str, Any] | None]  # the image's facts, see build/result.py
+    steps: Mapped[list[Any]] = mapped_column(default=list)  # [{"name": ..., "seconds": ...}]
+    error_code: Mapped[str | None]
+    error_cause: Mapped[str | None]
+    error_fix: Mapped[str | None]
+    heartbeat_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    ended_at: Mapped[datetime | None]
+
+
+class Release(Base):
+    """A fact: an image, a config snapshot and processes, under a version. Never changed."""
+
+    __tablename__ = "releases"
+    __table_args__ = (UniqueConstraint("app_id", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    description: Mapped[str]
+    build_id: Mapped[int | None] = mapped_column(ForeignKey("builds.id"))
+    source_id: Mapped[int | None] = mapped_column(ForeignKey("sources.id"))
+    repeats: Mapped[int | None]  # the version that a rollback repeats
+    image: Mapped[str]  # image id
+    config: Mapped[bytes]  # encrypted JSON {key: value}
+    spec: Mapped[dict[str, Any]]  # frozen, see release/spec.py
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)

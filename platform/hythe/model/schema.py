@@ -1,0 +1,100 @@
+"""The schema of the database: brings it to the newest revision of migrations/."""
+
+import logging
+from importlib import resources
+from pathlib import Path
+
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
+
+from hythe.errors import PlatformError
+
+ADVISORY_LOCK = 0x48595448  # one migration at a time on PostgreSQL; any constant does
+
+
+def migrate(url: str) -> bool:
+    """Upgrade the database at a SQLAlchemy URL; returns whether there was something to do.
+
+    All or nothing, and safe to call from several processes at once. Raises PlatformError when the
+    database is newer than this code or cannot be reached.
+    """
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            if current(connection) == head():
+                return False
+            connection.rollback()
+            _upgrade(connection)
+            return True
+    except OperationalError as error:
+        raise PlatformError(
+            f"The database cannot be used: {str(error.orig).splitlines()[0]}.",
+            "Check HYTHE_DATABASE_URL, or the disk and the permissions of HYTHE_HOME.",
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def current(connection: Connection) -> str | None:
+    """The database's revision; None for an empty one. Alembic is too slow to import for this."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    if revision is not None and revision not in revisions():
+        raise PlatformError(
+            f"The database is at revision {revision}; this Hythe knows them up to {head()}.",
+            "Run the newer Hythe that wrote it, or restore a backup.",
+        )
+    return revision
+
+
+def revisions() -> list[str]:
+    """All revisions, oldest first. They are numbered: 0001_what.py is revision 0001."""
+    files = (folder() / "versions").glob("[0-9]*_*.py")
+    return sorted(path.name.partition("_")[0] for path in files)
+
+
+def head() -> str:
+    return revisions()[-1]
+
+
+def folder() -> Path:
+    """migrations/ of the checkout, or of the installed wheel."""
+    package = Path(str(resources.files("hythe")))
+    installed = package / "_share" / "migrations"
+    return installed if installed.is_dir() else package.parent.parent / "migrations"
+
+
+def _upgrade(connection: Connection) -> None:
+    """Run the missing revisions in one transaction."""
+    from alembic import command
+    from alembic.config import Config
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = Config()
+    config.set_main_option("script_location", str(folder()))
+    config.attributes["connection"] = connection
+    sqlite = connection.dialect.name == "sqlite"
+    if sqlite:
+        _begin_sqlite(connection)
+    else:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+    command.upgrade(config, "head")
+    if sqlite and (orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+        raise PlatformError(f"The migration would leave {len(orphans)} rows without their parents.")
+    connection.commit()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Begin a write transaction that may rebuild tables without cascading to their children.
+
+    The driver would commit before every CREATE TABLE, so it is told to leave transactions alone.
+    """
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.isolation_level = None
+    driver.execute("PRAGMA journal_mode = WAL")
+    driver.execute("PRAGMA busy_timeout = 15000")
+    driver.execute("PRAGMA foreign_keys = OFF")
+    driver.execute("BEGIN IMMEDIATE")

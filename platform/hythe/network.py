@@ -1,0 +1,69 @@
+"""Each app's own network, and which addresses in it are whose."""
+
+import ipaddress
+from collections.abc import Iterator, Set
+
+from hythe.engine.port import Engine
+from hythe.errors import AddressTaken
+from hythe.model import App, Database
+from hythe.names import Names
+from hythe.settings import Settings
+
+RELEASE_PHASE_HOST = 2  # the gateway is 1
+FIRST_INSTANCE_HOST = 16
+LAST_INSTANCE_HOST = 254
+CANDIDATES = 256
+
+
+def candidates(settings: Settings, names: Names, app_id: int) -> Iterator[str]:
+    """The /24 subnets that an app may get, its own favourite first.
+
+    Where an installation starts in the range depends on its id, so that two installations on one
+    machine seldom try the same subnet; the engine refuses one that is in use.
+    """
+    whole = ipaddress.IPv4Network(settings.subnets)
+    blocks = whole.num_addresses // 256
+    start = int(names.installation, 36) * 257 + app_id
+    for step in range(min(CANDIDATES, blocks)):
+        yield f"{whole[(start + step) % blocks * 256]}/24"
+
+
+def ensure(engine: Engine, database: Database, settings: Settings, names: Names, app: App) -> str:
+    """Make the app's network unless it exists; returns its subnet and remembers it."""
+    wanted = [app.subnet] if app.subnet else []
+    subnet = engine.instances.ensure_network(
+        names.network(app.id),
+        names.bridge(app.id),
+        [*wanted, *candidates(settings, names, app.id)],
+        names.labels,
+    )
+    if subnet != app.subnet:
+        with database.write() as tx:
+            row = tx.get(App, app.id)
+            if row is not None:
+                row.subnet = subnet
+        app.subnet = subnet
+    return subnet
+
+
+def release_phase_address(subnet: str) -> str:
+    return str(ipaddress.ip_network(subnet)[RELEASE_PHASE_HOST])
+
+
+def free_address(subnet: str, held: Set[str], last: str | None) -> str:
+    """An address that nobody holds, the one that has rested longest: the next after `last`.
+
+    Raises AddressTaken when all are held.
+    """
+    network = ipaddress.ip_network(subnet)
+    size = LAST_INSTANCE_HOST - FIRST_INSTANCE_HOST + 1
+    start = 0
+    if last is not None and ipaddress.ip_address(last) in network:
+        start = int(ipaddress.ip_address(last)) - int(network[0]) - FIRST_INSTANCE_HOST + 1
+    for step in range(size):
+        address = str(network[FIRST_INSTANCE_HOST + (start + step) % size])
+        if address not in held:
+            return address
+    raise AddressTaken(
+        f"All {size} addresses of {subnet} are in use.", "Scale down, or wait for old instances."
+    )

@@ -1,0 +1,5 @@
+import sys
+
+from hythe.route.main import main
+
+sys.exit(main())

@@ -1,0 +1,110 @@
+"""The link to the control plane: dial, say hello, take tables, report. Never gives up.
+
+The control plane's silence changes nothing: what is routed is the last table.
+"""
+
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hythe import logs
+from hythe.route.lines import LineSocket, LinkClosed
+from hythe.wire import Version
+
+log = logs.get(__name__)
+
+_SHORTEST = 0.1
+_LONGEST = 1.0
+
+
+class ControlLink:
+    """`on_table` gets each table document that arrives; `on_open` is called after the hello."""
+
+    def __init__(
+        self,
+        path: Path,
+        hello: Callable[[], dict[str, Any]],
+        on_table: Callable[[Any], None],
+        on_open: Callable[[], None],
+    ) -> None:
+        self._path = path
+        self._hello = hello
+        self._on_table = on_table
+        self._on_open = on_open
+        self._link: LineSocket | None = None
+        self._delay = _SHORTEST
+        self._dial_at = 0.0
+        self._reported_away = False
+
+    @property
+    def link(self) -> LineSocket | None:
+        return self._link
+
+    def due(self, now: float) -> float | None:
+        """In how many seconds to call `dial`; None while connected."""
+        return None if self._link else max(0.0, self._dial_at - now)
+
+    def dial(self) -> None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            sock.connect(os.fspath(self._path))
+        except OSError as error:
+            sock.close()
+            self._away(error.strerror or str(error))
+            return
+        self._link = LineSocket(sock)
+        try:
+            self._link.send(self._hello())
+        except LinkClosed as error:
+            self._drop(str(error))
+            return
+        log.info("control plane reached")
+        self._reported_away = False
+        self._on_open()
+
+    def ready(self, events: int) -> None:
+        """The socket can be read or written."""
+        if self._link is None:
+            return
+        try:
+            if events & select.POLLOUT:
+                self._link.flush()
+            if events & (select.POLLIN | select.POLLHUP | select.POLLERR):
+                for message in self._link.receive():
+                    if message.get("type") == "table":
+                        self._delay = _SHORTEST
+                        self._on_table(message.get("table"))
+        except LinkClosed as error:
+            self._drop(str(error))
+
+    def report(self, version: Version, in_flight: dict[str, int]) -> bool:
+        """Send a report; false when it has to wait, because the link is away or full."""
+        if self._link is None or self._link.pending:
+            return False
+        try:
+            self._link.send({"type": "report", "version": version, "in_flight": in_flight})
+        except LinkClosed as error:
+            self._drop(str(error))
+            return False
+        return True
+
+    def close(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def _drop(self, reason: str) -> None:
+        self.close()
+        self._away(reason)
+
+    def _away(self, reason: str) -> None:
+        if not self._reported_away:
+            log.warning("control plane is away", socket=self._path, reason=reason)
+            self._reported_away = True
+        self._dial_at = time.monotonic() + self._delay
+        self._delay = min(self._delay * 2, _LONGEST)

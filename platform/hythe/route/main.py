@@ -1,0 +1,55 @@
+"""The router's command line: `python -m hythe.route`, also reached as `hythe router`."""
+
+import argparse
+from pathlib import Path
+
+from hythe.route import master
+from hythe.route.options import RouterOptions, Timeouts
+
+
+def main(argv: list[str] | None = None) -> int:
+    return master.run(_options(argv))
+
+
+def _options(argv: list[str] | None) -> RouterOptions:
+    parser = argparse.ArgumentParser(
+        prog="hythe router",
+        description="Route HTTP to apps by host name.",
+        epilog="SIGHUP reloads the table file, SIGUSR1 reopens the log, SIGTERM drains and stops.",
+    )
+    parser.add_argument("--listen", metavar="HOST:PORT", type=_address, default="127.0.0.1:8080")
+    parser.add_argument("--workers", metavar="N", type=_count, default=2)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--table", metavar="FILE", type=Path, help="a table in JSON")
+    source.add_argument("--control", metavar="SOCKET", type=Path, help="the control plane's socket")
+    parser.add_argument("--snapshot", metavar="FILE", type=Path, help="keeps the last table")
+    parser.add_argument("--log", metavar="FILE", type=Path, help="access log, else standard output")
+    parser.add_argument(
+        "--trust", metavar="NETWORK", action="append", default=[], help="keeps its X-Forwarded-*"
+    )
+    parser.add_argument("--drain", metavar="SECONDS", type=float, default=30.0)
+    given = parser.parse_args(argv)
+    return RouterOptions(
+        host=given.listen[0],
+        port=given.listen[1],
+        workers=given.workers,
+        table=given.table,
+        control=given.control,
+        snapshot=given.snapshot,
+        log=given.log,
+        trusted=tuple(given.trust),
+        timeouts=Timeouts(drain=given.drain),
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError("must be 1 to 64")
+    return int(text)

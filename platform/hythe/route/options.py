@@ -1,0 +1,49 @@
+"""What a router is told when it starts. Seconds and bytes throughout."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    connect: float = 5.0  # H19
+    request_head: float = 10.0  # 408
+    client_idle: float = 75.0
+    body_idle: float = 30.0  # H28
+    first_byte: float = 30.0  # H12
+    rolling: float = 55.0  # H15: no byte either way after the first
+    backend_idle: float = 4.0  # below the 5 s after which Node closes
+    drain: float = 30.0
+    websocket_idle: float = 3600.0
+    linger: float = 5.0  # reading on after a last response, so that it is not lost to a reset
+    tick: float = 1.0  # how often deadlines are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    target: int = 8 * 1024  # 414
+    header_line: int = 8 * 1024  # 431
+    head: int = 32 * 1024  # 431
+    headers: int = 100  # 431
+    body: int = 0  # 413; 0 means no limit
+    pipelined: int = 64 * 1024  # unread bytes of later requests, then the client is not read
+    linger: int = 1024 * 1024  # bytes that are read and thrown away after an early response
+    connections: int = 20_000  # H22, a worker
+    idle_backends: int = 64  # kept-alive connections a target and worker
+
+
+@dataclass(frozen=True, slots=True)
+class RouterOptions:
+    """One router. Its table comes from `table` (a file) or `control` (a unix socket)."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 2
+    table: Path | None = None
+    control: Path | None = None
+    snapshot: Path | None = None
+    log: Path | None = None  # None: standard output
+    log_size: int = 100 * 1024 * 1024  # then the file moves to NAME.1
+    trusted: tuple[str, ...] = ()  # networks whose X-Forwarded-* and X-Request-Id are kept
+    timeouts: Timeouts = field(default=Timeouts())
+    limits: Limits = field(default=Limits())

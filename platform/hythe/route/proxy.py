@@ -1,0 +1,74 @@
+"""What all connections of one worker share."""
+
+import asyncio
+import ipaddress
+import time
+
+from hythe.route.accesslog import AccessLog
+from hythe.route.client import Client
+from hythe.route.exchange import Exchange
+from hythe.route.options import RouterOptions
+from hythe.route.request import RequestParser
+from hythe.route.response import ResponseParser
+from hythe.route.table import LiveTable
+
+
+class Proxy:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: RouterOptions,
+        table: LiveTable,
+        log: AccessLog,
+    ) -> None:
+        self.loop = loop
+        self.timeouts = options.timeouts
+        self.limits = options.limits
+        self.table = table
+        self.log = log
+        self.parse_request = RequestParser(options.limits)
+        self.parse_response = ResponseParser(options.limits)
+        self.clients: set[Client] = set()
+        self.tunnels: set[Exchange] = set()
+        self.draining = False
+        self.empty = asyncio.Event()  # draining, and the last client has left
+        self.date = b""
+        self._trusted = [ipaddress.ip_network(network) for network in options.trusted]
+        self._tick()
+
+    def trusts(self, peer: str) -> bool:
+        if not self._trusted:
+            return False
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        return any(address in network for network in self._trusted)
+
+    def _tick(self) -> None:
+        """Look at every deadline; one timer for them all."""
+        now = time.monotonic()
+        self.date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()).encode()
+        for client in [client for client in self.clients if client.deadline <= now]:
+            client.expired()
+        for upstream in self.table.upstreams.values():
+            upstream.reap(now - self.timeouts.backend_idle)
+        self.loop.call_later(self.timeouts.tick, self._tick)
+
+    def part_tunnels(self) -> None:
+        """Say goodbye to the WebSockets of targets that have left the table."""
+        for exchange in list(self.tunnels):
+            if exchange.tunnel is not None and (self.draining or exchange.retired):
+                exchange.tunnel.part()
+
+    def drain(self) -> None:
+        """Answer what is open, begin nothing new."""
+        self.draining = True
+        for client in list(self.clients):
+            client.close_if_idle()
+        self.part_tunnels()
+        self.client_left()
+
+    def client_left(self) -> None:
+        if self.draining and not self.clients:
+            self.empty.set()

@@ -1,0 +1,326 @@
+"""The actions of a plan, done: on the engine, in the database, in the route table.
+
+Each action is one method. What happens to rows and containers is ordered so that a kill between two
+steps leaves something that the next pass recognises.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import select
+
+from hythe import logs, network
+from hythe import names as n
+from hythe.engine.port import Container, Engine
+from hythe.errors import AddressTaken, EngineError, NotFound
+from hythe.model import App, Database, Deployment, Instance, Release, Vault, Write, now
+from hythe.names import Names
+from hythe.run import plan as p
+from hythe.run.desired import WEB, Desired, Slot
+from hythe.run.erase import Eraser
+from hythe.run.health import Prober
+from hythe.run.publish import Publisher
+from hythe.run.rollout import Rollout
+from hythe.settings import Settings
+from hythe.spec import ReleaseSpec, container
+from hythe.transcript import Transcript
+
+Say = Callable[[int, str, str, str], None]
+"""Write a platform line to an app's log: (app id, instance "web.1", release "v7", text)."""
+
+PARALLEL_STARTS = 8
+PARALLEL_STOPS = 16
+CRASH_GRACE = 5
+
+log = logs.get(__name__)
+
+
+class Applier:
+    """Applies one app's plan; may work for several apps at once, never twice for one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        engine: Engine,
+        names: Names,
+        vault: Vault,
+        prober: Prober,
+        publisher: Publisher,
+        eraser: Eraser,
+        say: Say,
+        complete: Callable[[Container], None],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._engine = engine
+        self._names = names
+        self._vault = vault
+        self._prober = prober
+        self._publisher = publisher
+        self._eraser = eraser
+        self._say = say
+        self._complete = complete  # reads a finished container's log to its end
+        self._rollout = Rollout(settings, database, engine, names)
+        self._starts = ThreadPoolExecutor(PARALLEL_STARTS, thread_name_prefix="start")
+        self._stops = ThreadPoolExecutor(PARALLEL_STOPS, thread_name_prefix="stop")
+        self._stopping: set[int] = set()
+        self._lock = threading.Lock()
+
+    def apply(self, desired: Desired, actions: Sequence[p.Action]) -> bool:
+        """Do them; True when another look at once is worth it. Raises EngineError."""
+        slots = {slot.id: slot for slot in desired.slots}
+        creates = [action for action in actions if isinstance(action, p.Create)]
+        starts = [action for action in actions if isinstance(action, p.Start)]
+        if creates:
+            self._create(desired, creates)
+        routed = self._write_states(desired, slots, actions)
+        if routed:
+            self._publisher.publish()
+        errors = list(self._starts.map(lambda a: self._start(desired, slots[a.slot_id]), starts))
+        for action in actions:
+            self._act(desired, slots, action)
+        for error in errors:
+            if error is not None:
+                raise error
+        return bool(creates or starts or routed)
+
+    def close(self, wait: bool = False) -> None:
+        self._starts.shutdown(wait=wait, cancel_futures=True)
+        self._stops.shutdown(wait=wait, cancel_futures=True)
+
+    def _act(self, desired: Desired, slots: dict[int, Slot], action: p.Action) -> None:
+        match action:
+            case p.Watch(slot_id):
+                self._watch(desired, slots[slot_id])
+            case p.Stop(slot_id):
+                self._stop_soon(desired, slots[slot_id])
+            case p.RemoveStray(container_id):
+                self._engine.instances.remove(container_id)
+            case p.Park(slot_id):
+                stray = self._engine.instances.get(self._name(desired, slots[slot_id]))
+                if stray is not None:
+                    self._engine.instances.stop(stray.id, CRASH_GRACE)
+            case p.Finish(deployment_id):
+                self._rollout.finish(deployment_id)
+            case p.Fail():
+                self._rollout.fail(
+                    action, slots[action.slot_id], self._name(desired, slots[action.slot_id])
+                )
+            case p.Erase():
+                self._eraser.erase(desired.app_id)
+                self._publisher.publish()
+
+    def _name(self, desired: Desired, slot: Slot) -> str:
+        return self._names.instance(desired.app_name, slot.process, slot.index, slot.id)
+
+    def _release_of(self, desired: Desired, slot: Slot) -> str:
+        for group in desired.groups:
+            if group.deployment_id == slot.deployment_id:
+                return f"v{group.version}"
+        return ""
+
+    def _changed(self, desired: Desired, slot: Slot, state: str) -> None:
+        if slot.state != state:
+            self._say(
+                desired.app_id,
+                slot.name,
+                self._release_of(desired, slot),
+                f"State changed from {slot.state} to {state}",
+            )
+
+    # Rows
+
+    def _create(self, desired: Desired, creates: Sequence[p.Create]) -> None:
+        with self._database.read() as session:
+            app = session.get_one(App, desired.app_id)
+        if app.subnet is None:
+            network.ensure(self._engine, self._database, self._settings, self._names, app)
+        with self._database.write() as tx:
+            held = {slot.address for slot in desired.slots}
+            last = tx.scalars(
+                select(Instance.address)
+                .where(Instance.app_id == desired.app_id)
+                .order_by(Instance.id.desc())
+            ).first()
+            for action in creates:
+                last = network.free_address(app.subnet or "", held, last)
+                held.add(last)
+                tx.add(
+                    Instance(
+                        app_id=desired.app_id,
+                        deployment_id=action.deployment_id,
+                        process=action.process,
+                        index=action.index,
+                        address=last,
+                    )
+                )
+        self._announce(desired, creates)
+
+    def _announce(self, desired: Desired, creates: Sequence[p.Create]) -> None:
+        if desired.rolling is None:
+            return
+        deployment_id = desired.rolling.deployment_id
+        started = [f"{a.process}.{a.index}" for a in creates if a.deployment_id == deployment_id]
+        if started:
+            Transcript.of(self._settings, deployment_id).step(f"Starting {', '.join(started)}")
+
+    def _write_states(
+        self, desired: Desired, slots: dict[int, Slot], actions: Sequence[p.Action]
+    ) -> bool:
+        """Move rows to their new state; True when the route table may change by it."""
+        moves = [
+            action
+            for action in actions
+            if isinstance(
+                action,
+                p.MarkUp | p.MarkRestarted | p.Park | p.Drain | p.ForgetCrashes | p.Switch,
+            )
+        ]
+        if not moves:
+            return False
+        with self._database.write() as tx:
+            for action in moves:
+                if isinstance(action, p.Switch):
+                    tx.get_one(App, desired.app_id).serving_id = action.deployment_id
+                else:
+                    self._move(tx, desired, slots[action.slot_id], action)
+        return True
+
+    def _move(
+        self,
+        tx: Write,
+        desired: Desired,
+        slot: Slot,
+        action: p.MarkUp | p.MarkRestarted | p.Park | p.Drain | p.ForgetCrashes,
+    ) -> None:
+        row = tx.get_one(Instance, slot.id)
+        match action:
+            case p.MarkUp(_, said):
+                row.state, row.ready_at = "up", now()
+                self._changed(desired, slot, "up")
+                self._prober.forget(slot.id)
+                if desired.rolling and desired.rolling.deployment_id == slot.deployment_id:
+                    self._rollout.answered(slot, said)
+            case p.MarkRestarted(_, crashes, restarts, exit_code):
+                row.state, row.started_at, row.ready_at = "starting", now(), row.ready_at
+                row.crashes, row.restarts, row.exit_code = crashes, restarts, exit_code
+                self._prober.forget(slot.id)
+                self._crash(tx, desired, slot, exit_code)
+            case p.Park(_, crashes, until, exit_code):
+                row.state, row.retry_at = "crashed", until
+                row.crashes, row.exit_code = crashes, exit_code
+                self._prober.forget(slot.id)
+                self._crash(tx, desired, slot, exit_code)
+                self._changed(desired, slot, "crashed")
+            case p.Drain():
+                row.state, row.draining_at = "draining", now()
+                self._prober.forget(slot.id)
+            case p.ForgetCrashes():
+                row.crashes = 0
+
+    def _crash(self, tx: Write, desired: Desired, slot: Slot, exit_code: int | None) -> None:
+        text = f"Process exited with status {exit_code}"
+        self._say(desired.app_id, slot.name, self._release_of(desired, slot), text)
+        tx.note("instance.crash", f"{slot.name}: {text}", app_id=desired.app_id, instance=slot.id)
+
+    # Containers
+
+    def _start(self, desired: Desired, slot: Slot) -> EngineError | None:
+        """Create and start one container; returns an error instead of raising it."""
+        try:
+            self._start_container(desired, slot)
+        except AddressTaken as error:
+            log.warning("address taken", app=desired.app_id, instance=slot.id, cause=error.cause)
+            self._gone(desired.app_id, slot.id, self._name(desired, slot))
+        except EngineError as error:
+            if error.transient or not self._rollout.refuse(desired, slot, error):
+                return error
+        return None
+
+    def _start_container(self, desired: Desired, slot: Slot) -> None:
+        with self._database.read() as session:
+            app = session.get_one(App, desired.app_id)
+            deployment = session.get_one(Deployment, slot.deployment_id)
+            release = session.get_one(Release, deployment.release_id)
+        spec = container(
+            self._names,
+            app,
+            release,
+            self._vault.unseal_map(release.config),
+            name=self._name(desired, slot),
+            kind="instance",
+            process=slot.process,
+            index=slot.index,
+            deployment_id=slot.deployment_id,
+            address=slot.address,
+            restart=True,
+            labels={n.LABEL_INSTANCE: str(slot.id)},
+        )
+        try:
+            created = self._engine.instances.create(spec)
+        except NotFound:  # the network was deleted by hand, or was never made
+            network.ensure(self._engine, self._database, self._settings, self._names, app)
+            created = self._engine.instances.create(spec)
+        self._engine.instances.start(created.id)
+        with self._database.write() as tx:
+            row = tx.get_one(Instance, slot.id)
+            row.state, row.started_at, row.retry_at = "starting", now(), None
+            row.restarts = 0 if created.state == "created" else created.restart_count
+            tx.poke(desired.app_id)
+        self._changed(desired, slot, "starting")
+        self._prober.forget(slot.id)
+        if slot.process == WEB:
+            port = ReleaseSpec.of(release).port
+            self._prober.watch(app.id, slot.id, slot.address, port, self._host(app.name))
+
+    def _host(self, app_name: str) -> str:
+        return f"{app_name}.{self._settings.domain}"
+
+    def _watch(self, desired: Desired, slot: Slot) -> None:
+        with self._database.read() as session:
+            deployment = session.get_one(Deployment, slot.deployment_id)
+            spec = ReleaseSpec.of(session.get_one(Release, deployment.release_id))
+        self._prober.watch(
+            desired.app_id, slot.id, slot.address, spec.port, self._host(desired.app_name)
+        )
+
+    def _stop_soon(self, desired: Desired, slot: Slot) -> None:
+        with self._lock:
+            if slot.id in self._stopping:
+                return
+            self._stopping.add(slot.id)
+        self._stops.submit(self._stop, desired, slot)
+
+    def _stop(self, desired: Desired, slot: Slot) -> None:
+        name = self._name(desired, slot)
+        try:
+            found = self._engine.instances.get(name)
+            if found is not None and found.state != "created":
+                asked = now()
+                self._engine.instances.stop(found.id, self._settings.stop_timeout)
+                if (now() - asked).total_seconds() >= self._settings.stop_timeout:
+                    self._say(
+                        desired.app_id,
+                        slot.name,
+                        self._release_of(desired, slot),
+                        f"Error R12 (Exit timeout): killed {self._settings.stop_timeout} s after "
+                        "SIGTERM",
+                    )
+                self._complete(found)
+            self._gone(desired.app_id, slot.id, name)
+        except Exception as error:  # the next pass plans the stop again
+            log.warning("stop failed", app=desired.app_id, instance=slot.id, error=str(error))
+        finally:
+            with self._lock:
+                self._stopping.discard(slot.id)
+
+    def _gone(self, app_id: int, slot_id: int, name: str) -> None:
+        self._engine.instances.remove(name)
+        self._prober.forget(slot_id)
+        with self._database.write() as tx:
+            row = tx.get(Instance, slot_id)
+            if row is not None:
+                row.state, row.gone_at = "gone", now()
+            tx.poke(app_id)

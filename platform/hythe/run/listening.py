@@ -1,0 +1,37 @@
+"""Where a container's processes listen, to tell a user which port it should have been."""
+
+import ipaddress
+
+from hythe.engine.port import Engine
+
+LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp (linux/Documentation/networking/proc_net_tcp.rst)
+ENGINE_DNS = "127.0.0.11"
+
+
+def listening(engine: Engine, container_id: str) -> list[str]:
+    """Addresses such as "127.0.0.1:8000"; an empty list when it cannot be told.
+
+    Raises EngineError.
+    """
+    exit_ = engine.sessions.run(container_id, ["cat", "/proc/net/tcp", "/proc/net/tcp6"])
+    return parse(exit_.output)
+
+
+def parse(text: str) -> list[str]:
+    """The listening sockets of /proc/net/tcp and tcp6, without the engine's own resolver."""
+    found: set[tuple[int, str]] = set()
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) < 4 or fields[3] != LISTEN or ":" not in fields[1]:
+            continue
+        address, port = fields[1].split(":")
+        host = _host(address)
+        if host != ENGINE_DNS:
+            found.add((int(port, 16), host))
+    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for port, host in sorted(found)]
+
+
+def _host(address: str) -> str:
+    """The kernel prints each 32-bit word in host byte order."""
+    words = [bytes.fromhex(address[i : i + 8])[::-1] for i in range(0, len(address), 8)]
+    return str(ipaddress.ip_address(b"".join(words)))

@@ -1,0 +1,231 @@
+"""The reconcile loop: which app is looked at when."""
+
+import heapq
+import threading
+import time
+from collections.abc import Callable
+
+from sqlalchemy import func, select
+
+from hythe import logs
+from hythe.engine.port import Engine, Feed
+from hythe.errors import EngineError
+from hythe.model import App, Database, Instance, now
+from hythe.names import Names
+from hythe.run import desired as d
+from hythe.run import observe
+from hythe.run.apply import Applier
+from hythe.run.health import Prober
+from hythe.run.plan import plan
+from hythe.run.publish import Publisher
+from hythe.run.routers import Routers
+from hythe.settings import Settings
+
+RESYNC_SECONDS = 15.0
+WORKERS = 4
+FIRST_BACKOFF = 0.5
+LONGEST_BACKOFF = 30.0
+
+log = logs.get(__name__)
+
+
+class Queue:
+    """App ids that are due, each at most once; keys are queued, never events."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._condition = threading.Condition()
+        self._due: dict[int, float] = {}
+        self._heap: list[tuple[float, int]] = []
+        self._taken: set[int] = set()
+        self._closed = False
+
+    def add(self, app_id: int, delay: float = 0.0) -> None:
+        """Make the app due after delay seconds, or earlier if it is due earlier."""
+        when = self._clock() + delay
+        with self._condition:
+            if when < self._due.get(app_id, float("inf")):
+                self._due[app_id] = when
+                heapq.heappush(self._heap, (when, app_id))
+                self._condition.notify()
+
+    def take(self) -> int | None:
+        """Wait for an app that is due and that no one else holds; None once closed."""
+        with self._condition:
+            while not self._closed:
+                pause = None
+                held: list[tuple[float, int]] = []
+                while self._heap:
+                    when, app_id = self._heap[0]
+                    if self._due.get(app_id) != when:
+                        heapq.heappop(self._heap)  # an entry that an earlier one replaced
+                    elif app_id in self._taken:
+                        held.append(heapq.heappop(self._heap))
+                    elif when > self._clock():
+                        pause = when - self._clock()
+                        break
+                    else:
+                        heapq.heappop(self._heap)
+                        del self._due[app_id]
+                        self._taken.add(app_id)
+                        self._put_back(held)
+                        return app_id
+                self._put_back(held)
+                self._condition.wait(pause)
+            return None
+
+    def done(self, app_id: int) -> None:
+        with self._condition:
+            self._taken.discard(app_id)
+            self._condition.notify_all()
+
+    def close(self) -> None:
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+
+    def _put_back(self, held: list[tuple[float, int]]) -> None:
+        for entry in held:
+            heapq.heappush(self._heap, entry)
+
+
+class Loop:
+    """Looks at apps, level-triggered: a pass rereads everything, plans, applies, never sleeps."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        engine: Engine,
+        names: Names,
+        applier: Applier,
+        prober: Prober,
+        publisher: Publisher,
+        routers: Routers,
+        queue: Queue,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._engine = engine
+        self._names = names
+        self._applier = applier
+        self._prober = prober
+        self._publisher = publisher
+        self._routers = routers
+        self._queue = queue
+        self._bell = database.subscribe()
+        self._stopping = threading.Event()
+        self._failures: dict[int, int] = {}
+        self._waiting: set[int] = set()  # apps that wait for a router
+        self._feed: Feed | None = None
+
+    def start(self) -> None:
+        self._publisher.publish()
+        targets = [self._resync, self._listen, self._events]
+        for target in [*targets, *[self._work] * WORKERS]:
+            threading.Thread(target=target, name=f"run-{target.__name__}", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._bell.ring(0)
+        self._queue.close()
+        if self._feed is not None:
+            self._feed.close()
+        self._applier.close()
+
+    def routers_changed(self) -> None:
+        """An ack or an in-flight count came in: look at the apps that wait for one."""
+        for app_id in list(self._waiting):
+            self._queue.add(app_id)
+
+    def _resync(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with self._database.read() as session:
+                    app_ids = list(session.scalars(select(App.id)))
+                for app_id in app_ids:
+                    self._queue.add(app_id)
+            except Exception as error:  # the thread must outlive a database that is away
+                log.error("resync failed", error=str(error))
+            self._stopping.wait(RESYNC_SECONDS)
+
+    def _listen(self) -> None:
+        while not self._stopping.is_set():
+            for app_id in self._bell.wait(RESYNC_SECONDS):
+                self._queue.add(app_id)
+
+    def _events(self) -> None:
+        """The engine's events make apps due; a lost one is made up for by the resync."""
+        while not self._stopping.is_set():
+            try:
+                self._feed = self._engine.instances.changes(self._names.labels)
+                for name in self._feed:
+                    self._ring_owner(name)
+            except EngineError as error:
+                log.warning("engine events broke off", cause=error.cause)
+                self._stopping.wait(1)
+
+    def _ring_owner(self, container: str) -> None:
+        with self._database.read() as session:
+            row = None
+            if ".i" in container:
+                instance_id = container.rpartition(".i")[2]
+                row = session.get(Instance, int(instance_id)) if instance_id.isdigit() else None
+        if row is not None:
+            self._queue.add(row.app_id)
+
+    def _work(self) -> None:
+        while (app_id := self._queue.take()) is not None:
+            again: float | None
+            try:
+                again = self._pass(app_id)
+                self._failures.pop(app_id, None)
+            except Exception as error:
+                again = self._back_off(app_id, error)
+            finally:
+                self._queue.done(app_id)
+            if again is not None:
+                self._queue.add(app_id, again)
+
+    def _back_off(self, app_id: int, error: Exception) -> float:
+        failures = self._failures[app_id] = self._failures.get(app_id, 0) + 1
+        pause = min(FIRST_BACKOFF * 2.0 ** min(failures - 1, 10), LONGEST_BACKOFF)
+        expected = isinstance(error, EngineError)
+        log.warning(
+            "pass failed",
+            app=app_id,
+            error=str(error),
+            again_in=pause,
+            exc_info=None if expected else error,
+        )
+        return pause
+
+    def _pass(self, app_id: int) -> float | None:
+        """One look at one app; returns after how many seconds to look again, if at all."""
+        with self._database.read() as session:
+            wanted = d.read(session, app_id)
+            starting = session.scalar(
+                select(func.count()).select_from(Instance).where(Instance.state == "starting")
+            )
+        if wanted is None:
+            self._waiting.discard(app_id)
+            return None
+        published = self._publisher.version
+        seen = observe.look(
+            self._engine,
+            self._names,
+            self._prober,
+            self._routers,
+            published,
+            app_id,
+            frozenset(slot.id for slot in wanted.slots),
+            max(0, self._settings.parallel_starts - (starting or 0)),
+        )
+        steps = plan(wanted, seen, now(), self._settings.drain_timeout)
+        if steps.again_in is not None:
+            self._waiting.add(app_id)
+        else:
+            self._waiting.discard(app_id)
+        if steps.actions and self._applier.apply(wanted, steps.actions):
+            return 0.0
+        return steps.again_in

@@ -1,0 +1,348 @@
+"""The plan: what to do next, as a pure function of (desired, observed, now).
+
+Nothing here reads a clock, a socket or a row. The same input gives the same actions in the same
+order; at the fixed point there are none. Every action is safe to repeat, so a control plane that is
+killed after any of them goes on with the next pass.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hythe.engine.port import Container
+from hythe.run.desired import WEB, Desired, Group, Slot
+from hythe.run.observe import Observed
+
+SETTLED_SECONDS = 1.0  # a process without HTTP counts as up when it has run this long
+CRASHES_BEFORE_PARKING = 3
+CRASHES_THAT_FAIL_A_ROLLOUT = 3
+HEALTHY_RESET_SECONDS = 60.0  # after this long, earlier crashes are forgotten
+LONGEST_PARKING = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Insert an instance row, with an address."""
+
+    deployment_id: int
+    process: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Create the container unless it exists, start it, and watch its health."""
+
+    slot_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Ask a starting web instance until it answers; it may be watched already."""
+
+    slot_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkUp:
+    slot_id: int
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRestarted:
+    """Its container ended and the engine restarts it: out of the table until it is ready again."""
+
+    slot_id: int
+    crashes: int
+    restarts: int
+    exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Stop a crash loop until `until`."""
+
+    slot_id: int
+    crashes: int
+    until: datetime
+    exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCrashes:
+    slot_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Take it out of the table; it is stopped once its requests are done."""
+
+    slot_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """SIGTERM, wait, SIGKILL, remove the container; then the row is gone and its address free."""
+
+    slot_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveStray:
+    container_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Give the traffic to this deployment."""
+
+    deployment_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Every router has the table: the deployment is live."""
+
+    deployment_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The rollout failed; its instances leave, the old release goes on."""
+
+    deployment_id: int
+    code: str  # H10, R10 or unhealthy
+    slot_id: int
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Nothing is left of a destroyed app but its network, images, files and row."""
+
+
+Action = (
+    Create
+    | Start
+    | Watch
+    | MarkUp
+    | MarkRestarted
+    | Park
+    | ForgetCrashes
+    | Drain
+    | Stop
+    | RemoveStray
+    | Switch
+    | Finish
+    | Fail
+    | Erase
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    actions: tuple[Action, ...]
+    again_in: float | None = None  # seconds until something is due without an event
+
+
+def plan(desired: Desired, observed: Observed, now: datetime, drain_timeout: float) -> Plan:
+    """What to do for one app."""
+    failed = _failure(desired, observed, now)
+    if failed is not None:
+        return Plan((failed,))
+    actions = [
+        *(RemoveStray(stray.id) for stray in observed.strays),
+        *_leaving(desired, observed, now, drain_timeout),
+        *_staying(desired, observed, now),
+        *_counts(desired, observed),
+        *_rollout(desired, observed),
+    ]
+    if desired.destroyed and not desired.slots and not observed.strays:
+        actions.append(Erase())
+    return Plan(tuple(actions), _next_look(desired, observed, now, drain_timeout))
+
+
+def _member(desired: Desired, slot: Slot) -> Group | None:
+    for group in desired.groups:
+        if group.deployment_id == slot.deployment_id:
+            return group
+    return None
+
+
+def _failure(desired: Desired, observed: Observed, now: datetime) -> Fail | None:
+    """The first reason why the rolling deployment will not become healthy."""
+    group = desired.rolling
+    if group is None or desired.destroyed or _switched(desired):
+        return None
+    for slot in desired.slots:
+        if slot.deployment_id != group.deployment_id or slot.state not in ("starting", "up"):
+            continue
+        container = observed.containers.get(slot.id)
+        ends = slot.crashes
+        if container is not None and container.restart_count > slot.restarts:
+            ends += container.restart_count - slot.restarts
+        if ends >= CRASHES_THAT_FAIL_A_ROLLOUT:
+            status = container.exit_code if container is not None else None
+            said = f"exited {ends} times" + (f" with {status}" if status is not None else "")
+            return Fail(group.deployment_id, "H10", slot.id, said)
+        answer = observed.answers.get(slot.id)
+        if slot.state == "starting" and slot.process == WEB and not (answer and answer.ready):
+            booting = (now - slot.started_at).total_seconds() if slot.started_at else 0.0
+            if booting > group.boot_timeout:
+                code = "unhealthy" if answer and answer.status else "R10"
+                said = answer.said if answer else "gave no answer"
+                return Fail(group.deployment_id, code, slot.id, said)
+    return None
+
+
+def _leaving(
+    desired: Desired, observed: Observed, now: datetime, drain_timeout: float
+) -> Iterator[Action]:
+    for slot in desired.slots:
+        if slot.state != "draining":
+            if _member(desired, slot) is None:
+                yield Drain(slot.id)
+        elif _drained(slot, observed, now, drain_timeout):
+            yield Stop(slot.id)
+
+
+def _drained(slot: Slot, observed: Observed, now: datetime, drain_timeout: float) -> bool:
+    """Whether nobody can send to it any more, and its requests are done or out of time."""
+    if slot.process != WEB or slot.ready_at is None:
+        return True  # it was never in a table
+    if slot.left is None or not observed.reached(slot.left):
+        return False
+    if slot.id not in observed.containers:
+        return True
+    waited = (now - slot.draining_at).total_seconds() if slot.draining_at else 0.0
+    return observed.in_flight.get(f"i{slot.id}", 0) == 0 or waited >= drain_timeout
+
+
+def _staying(desired: Desired, observed: Observed, now: datetime) -> Iterator[Action]:
+    starts = observed.free_starts
+    for slot in desired.slots:
+        if slot.state == "draining" or _member(desired, slot) is None:
+            continue
+        container = observed.containers.get(slot.id)
+        if slot.state == "pending" or container is None or container.state == "created":
+            if starts > 0:
+                starts -= 1
+                yield Start(slot.id)
+        elif slot.state == "crashed":
+            if slot.retry_at is None or slot.retry_at <= now:
+                yield Start(slot.id)
+        elif container.restart_count > slot.restarts:
+            yield _crashed(slot, container, now)
+        elif container.state in ("exited", "dead"):
+            # The engine does not restart it: somebody stopped it, or the engine was restarted.
+            yield Start(slot.id)
+        else:
+            yield from _progress(slot, observed, now)
+
+
+def _crashed(slot: Slot, container: Container, now: datetime) -> MarkRestarted | Park:
+    """The engine restarted it: count that, and park it when it does nothing but crash."""
+    crashes = slot.crashes + container.restart_count - slot.restarts
+    if crashes < CRASHES_BEFORE_PARKING:
+        return MarkRestarted(slot.id, crashes, container.restart_count, container.exit_code)
+    pause = min(2.0 ** min(crashes - CRASHES_BEFORE_PARKING, 20), LONGEST_PARKING)
+    return Park(slot.id, crashes, now + timedelta(seconds=pause), container.exit_code)
+
+
+def _progress(slot: Slot, observed: Observed, now: datetime) -> Iterator[Action]:
+    """A running instance: is it up, and has it been for long?"""
+    if slot.state == "starting" and slot.process == WEB:
+        answer = observed.answers.get(slot.id)
+        if answer is not None and answer.ready:
+            yield MarkUp(slot.id, answer.said)
+        else:
+            yield Watch(slot.id)
+    elif slot.state == "starting":
+        ran = (now - slot.started_at).total_seconds() if slot.started_at else 0.0
+        if ran >= SETTLED_SECONDS:
+            yield MarkUp(slot.id, "is running")
+    elif slot.crashes and _healthy_for(slot, now) >= HEALTHY_RESET_SECONDS:
+        yield ForgetCrashes(slot.id)
+
+
+def _healthy_for(slot: Slot, now: datetime) -> float:
+    return (now - slot.ready_at).total_seconds() if slot.ready_at else 0.0
+
+
+def _counts(desired: Desired, observed: Observed) -> Iterator[Action]:
+    for group in desired.groups:
+        active = [
+            slot
+            for slot in desired.slots
+            if slot.deployment_id == group.deployment_id and slot.state != "draining"
+        ]
+        for process in sorted({slot.process for slot in active} | set(group.quantities)):
+            count = group.quantities.get(process, 0)
+            have = sorted(
+                (slot for slot in active if slot.process == process), key=lambda slot: slot.index
+            )
+            yield from (Drain(slot.id) for slot in have[count:])
+            taken = {slot.index for slot in have}
+            free = (index for index in range(1, count + len(taken) + 1) if index not in taken)
+            for _ in range(count - len(have)):
+                yield Create(group.deployment_id, process, next(free))
+
+
+def _switched(desired: Desired) -> bool:
+    return (
+        desired.rolling is not None
+        and desired.serving is not None
+        and desired.serving.deployment_id == desired.rolling.deployment_id
+    )
+
+
+def _rollout(desired: Desired, observed: Observed) -> Iterator[Action]:
+    group = desired.rolling
+    if group is None or desired.destroyed:
+        return
+    if _switched(desired):
+        if observed.reached(observed.published):
+            yield Finish(group.deployment_id)
+        return
+    up = [
+        slot
+        for slot in desired.slots
+        if slot.deployment_id == group.deployment_id
+        and slot.state == "up"
+        and slot.id in observed.containers
+    ]
+    if all(
+        sum(slot.process == process for slot in up) >= count
+        for process, count in group.quantities.items()
+    ):
+        yield Switch(group.deployment_id)
+
+
+def _next_look(
+    desired: Desired, observed: Observed, now: datetime, drain_timeout: float
+) -> float | None:
+    """When something falls due although nothing happens: timeouts, back-off, settling."""
+    due: list[float] = []
+    for slot in desired.slots:
+        if slot.state == "starting":
+            due.append(0.25 if slot.process != WEB else 1.0)
+        elif slot.state == "draining":
+            due.append(_drain_look(slot, observed, now, drain_timeout))
+        elif slot.state == "crashed" and slot.retry_at is not None:
+            due.append(max(0.1, (slot.retry_at - now).total_seconds()))
+        elif slot.state == "pending":
+            due.append(0.25)
+        elif slot.crashes:
+            due.append(HEALTHY_RESET_SECONDS)
+    if _switched(desired):
+        due.append(0.5)
+    return min(due) if due else None
+
+
+def _drain_look(slot: Slot, observed: Observed, now: datetime, drain_timeout: float) -> float:
+    """Routers and finished stops announce themselves; the drain limit does not."""
+    if _drained(slot, observed, now, drain_timeout):
+        return 5.0
+    waited = (now - slot.draining_at).total_seconds() if slot.draining_at else 0.0
+    return min(1.0, max(0.05, drain_timeout - waited))

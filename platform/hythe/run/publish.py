@@ -1,0 +1,130 @@
+"""The route table: derived from the instances that are up, published under a new version."""
+
+import json
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from hythe.model import App, Database, Deployment, Domain, Instance, Release, Table, Write
+from hythe.run.desired import WEB
+from hythe.settings import Settings
+from hythe.spec import ReleaseSpec
+from hythe.wire import Route, RouteTable, Target, Version
+
+KEPT = 20
+
+
+class Publisher:
+    """Publishes at most one table at a time; an equal table is not published again."""
+
+    def __init__(
+        self, settings: Settings, database: Database, epoch: int, send: Callable[[RouteTable], None]
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._epoch = epoch
+        self._send = send
+        self._lock = threading.Lock()
+        self._table = RouteTable(epoch, 0)
+
+    @property
+    def version(self) -> Version:
+        return self._table.version
+
+    def publish(self) -> None:
+        """Bring the table up to date with the rows, and tell the routers.
+
+        In the same transaction, instances that drain learn the first version without them.
+        """
+        with self._lock:
+            with self._database.write() as tx:
+                newest = self._newest(tx)
+                routes = derive(tx, self._settings.domain)
+                table = newest
+                if newest is None or newest.routes != routes:
+                    sequence = newest.sequence + 1 if newest is not None else 1
+                    table = RouteTable(self._epoch, sequence, routes)
+                    tx.add(
+                        Table(
+                            epoch=table.epoch,
+                            sequence=table.sequence,
+                            document=json.dumps(table.to_json()),
+                        )
+                    )
+                    tx.execute(
+                        delete(Table).where(
+                            Table.epoch == self._epoch, Table.sequence <= sequence - KEPT
+                        )
+                    )
+                assert table is not None
+                self._mark_left(tx, table.version)
+            if table != self._table:
+                self._table = table
+                self._send(table)
+
+    def _newest(self, tx: Write) -> RouteTable | None:
+        if self._table.sequence:
+            return self._table
+        row = tx.scalars(
+            select(Table).where(Table.epoch == self._epoch).order_by(Table.sequence.desc())
+        ).first()
+        return RouteTable.loads(row.document) if row is not None else None
+
+    @staticmethod
+    def _mark_left(tx: Write, version: Version) -> None:
+        leaving = select(Instance).where(
+            Instance.state == "draining", Instance.left_sequence.is_(None)
+        )
+        for row in tx.scalars(leaving):
+            row.left_epoch, row.left_sequence = version
+
+
+def derive(session: Session, domain: str) -> tuple[Route, ...]:
+    """The routes of all apps: their hosts, and the web instances that are up and serve.
+
+    An app without such an instance answers with H10 when its instances crashed, else H14.
+    """
+    hosts: dict[int, list[str]] = {}
+    for app_id, host in session.execute(select(Domain.app_id, Domain.host)):
+        hosts.setdefault(app_id, []).append(host)
+    targets: dict[int, list[Target]] = {}
+    crashed: set[int] = set()
+    serving = (
+        select(Instance, Release)
+        .join(App, App.id == Instance.app_id)
+        .join(Deployment, Deployment.id == Instance.deployment_id)
+        .join(Release, Release.id == Deployment.release_id)
+        .where(
+            Instance.deployment_id == App.serving_id,
+            Instance.process == WEB,
+            Instance.state.in_(["up", "crashed", "starting"]),
+        )
+        .order_by(Instance.id)
+    )
+    for instance, release in session.execute(serving):
+        if instance.state == "up":
+            targets.setdefault(instance.app_id, []).append(
+                Target(
+                    id=f"i{instance.id}",
+                    host=instance.address,
+                    port=ReleaseSpec.of(release).port,
+                    instance=f"{instance.process}.{instance.index}",
+                    release=f"v{release.version}",
+                )
+            )
+        elif instance.crashes:
+            crashed.add(instance.app_id)
+    apps = session.execute(
+        select(App.id, App.name).where(App.destroyed_at.is_(None)).order_by(App.id)
+    )
+    return tuple(
+        Route(
+            app=name,
+            hosts=(f"{name}.{domain}", *sorted(hosts.get(app_id, []))),
+            targets=tuple(targets.get(app_id, [])),
+            error="H10" if app_id in crashed else "H14",
+        )
+        for app_id, name in apps
+    )

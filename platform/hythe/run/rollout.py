@@ -1,0 +1,136 @@
+"""How a rollout ends: live, or failed with a cause, a fix and the app's last lines."""
+
+import contextlib
+
+from sqlalchemy import select
+
+from hythe.engine.port import Engine
+from hythe.errors import (
+    BootTimeout,
+    CrashedAtBoot,
+    EngineError,
+    HytheError,
+    RolloutError,
+    Unhealthy,
+)
+from hythe.model import App, Database, Deployment, Domain, Release, now
+from hythe.names import Names
+from hythe.run.desired import Desired, Slot
+from hythe.run.listening import listening
+from hythe.run.plan import Fail
+from hythe.settings import Settings
+from hythe.spec import ReleaseSpec
+from hythe.transcript import Transcript
+
+SHOWN_LINES = 50
+
+
+class Rollout:
+    """Writes the end of deployments that were rolling."""
+
+    def __init__(
+        self, settings: Settings, database: Database, engine: Engine, names: Names
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._engine = engine
+        self._names = names
+
+    def answered(self, slot: Slot, said: str) -> None:
+        """Tell the pusher that an instance is up."""
+        took = (now() - slot.started_at).total_seconds() if slot.started_at else 0.0
+        Transcript.of(self._settings, slot.deployment_id).detail(
+            f"{slot.name} {said} in {took:.1f}s" if "answered" in said else f"{slot.name} {said}"
+        )
+
+    def finish(self, deployment_id: int) -> None:
+        """Every router has the new table: the deployment is live."""
+        with self._database.write() as tx:
+            deployment = tx.get_one(Deployment, deployment_id)
+            if deployment.status != "rolling":
+                return
+            app = tx.get_one(App, deployment.app_id)
+            release = tx.get_one(Release, deployment.release_id)
+            domain = tx.scalars(select(Domain.host).where(Domain.app_id == app.id)).first()
+            url = self._settings.app_url(domain or f"{app.name}.{self._settings.domain}")
+            took = (now() - deployment.created_at).total_seconds()
+            verb = "restarted" if deployment.kind == "restart" else "deployed"
+            Transcript.of(self._settings, deployment_id).done(
+                f"{url} {verb} (v{release.version}) in {took:.1f}s"
+            )
+            deployment.status, deployment.ended_at = "live", now()
+            tx.note(
+                "deploy.live",
+                f"v{release.version} is live",
+                actor=deployment.created_by,
+                app_id=app.id,
+                deployment=deployment_id,
+                seconds=round(took, 3),
+            )
+            tx.poke(app.id)
+
+    def fail(self, action: Fail, slot: Slot, container: str) -> None:
+        """The release never became healthy; the old one goes on."""
+        self._end(action.deployment_id, self._explain(action, slot, container), container)
+
+    def refuse(self, desired: Desired, slot: Slot, error: EngineError) -> bool:
+        """An instance of the rolling release cannot be started at all; False if it is not one."""
+        rolling = desired.rolling
+        if rolling is None or rolling.deployment_id != slot.deployment_id:
+            return False
+        if desired.serving and desired.serving.deployment_id == slot.deployment_id:
+            return False
+        self._end(slot.deployment_id, error, None)
+        return True
+
+    def _explain(self, action: Fail, slot: Slot, container: str) -> RolloutError:
+        if action.code == "H10":
+            return CrashedAtBoot(f"{slot.name} {action.said} before it was healthy (H10).")
+        if action.code == "unhealthy":
+            return Unhealthy(f"{slot.name} {action.said}, so it takes no traffic.")
+        with self._database.read() as session:
+            deployment = session.get_one(Deployment, action.deployment_id)
+            spec = ReleaseSpec.of(session.get_one(Release, deployment.release_id))
+        cause = f"{slot.name} {action.said} after {spec.boot_timeout} s of boot time (R10)."
+        others: list[str] = []
+        with contextlib.suppress(EngineError):
+            found = self._engine.instances.get(container)
+            if found is not None:
+                others = listening(self._engine, found.id)
+        if others:
+            return BootTimeout(
+                cause,
+                f"It listens on {', '.join(others)}: listen on 0.0.0.0:$PORT (here {spec.port}).",
+            )
+        return BootTimeout(cause)
+
+    def _end(self, deployment_id: int, error: HytheError, container: str | None) -> None:
+        transcript = Transcript.of(self._settings, deployment_id)
+        transcript.warn(f"{error.cause}\n{error.fix}")
+        if container is not None:
+            self._show_log(transcript, container)
+        with self._database.write() as tx:
+            deployment = tx.get_one(Deployment, deployment_id)
+            if deployment.status != "rolling":
+                return
+            deployment.status, deployment.ended_at = "failed", now()
+            deployment.error_code = error.code
+            deployment.error_cause, deployment.error_fix = error.cause, error.fix
+            tx.note(
+                "deploy.failed",
+                error.cause,
+                actor=deployment.created_by,
+                app_id=deployment.app_id,
+                deployment=deployment_id,
+                code=error.code,
+            )
+            tx.poke(deployment.app_id)
+
+    def _show_log(self, transcript: Transcript, container: str) -> None:
+        with contextlib.suppress(EngineError):
+            lines = list(self._engine.instances.logs(container, SHOWN_LINES))
+            if lines:
+                transcript.step(f"Last {len(lines)} log lines")
+                transcript.detail("\n".join(lines))
+            else:
+                transcript.detail("The app wrote nothing to its log.")

@@ -1,0 +1,180 @@
+"""The routers' link: a unix socket on which routers dial in, hold leases and acknowledge tables.
+
+The messages are described in wire.py. One thread a router; there are few.
+"""
+
+import contextlib
+import json
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hythe import logs
+from hythe.wire import LEASE_SECONDS, RouteTable, Version
+
+log = logs.get(__name__)
+
+NEVER: Version = (0, 0)
+SEND_TIMEOUT = struct.pack("ll", 2, 0)  # a router that hangs must not hold up the others
+
+
+@dataclass
+class Session:
+    """One router's connection."""
+
+    connection: socket.socket
+    router: str
+    version: Version = NEVER
+    in_flight: dict[str, int] = field(default_factory=dict)
+    heard: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self, document: str) -> None:
+        try:
+            with self.lock:
+                self.connection.sendall(document.encode() + b"\n")
+        except OSError:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        with contextlib.suppress(OSError):  # it is gone already; its reading thread cleans up
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a router says of itself."""
+
+    version: Version
+    in_flight: dict[str, int]
+
+    @classmethod
+    def of(cls, message: dict[str, Any]) -> "Report":
+        epoch, sequence = message["version"] or NEVER
+        counts = {str(target): int(n) for target, n in message["in_flight"].items()}
+        return cls((int(epoch), int(sequence)), counts)
+
+
+class Routers:
+    """Who routes, and which table they have."""
+
+    def __init__(self, path: Path, changed: Callable[[], None]) -> None:
+        self._path = path
+        self._changed = changed  # called when an ack or an in-flight count came in
+        self._lock = threading.Lock()
+        self._sessions: dict[str, Session] = {}
+        self._table: RouteTable | None = None
+        self._listener: socket.socket | None = None
+        self._since = time.monotonic()
+
+    def start(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(self._path))
+        self._path.chmod(0o600)
+        listener.listen(16)
+        self._listener = listener
+        self._since = time.monotonic()
+        threading.Thread(target=self._accept, args=(listener,), name="routers", daemon=True).start()
+
+    def stop(self) -> None:
+        """Hang up; routers keep their table and dial again."""
+        if self._listener is not None:
+            self._listener.close()
+        with self._lock:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.hang_up()
+
+    def send(self, table: RouteTable) -> None:
+        """Give every router this table, now and when one dials in."""
+        with self._lock:
+            self._table = table
+            sessions = list(self._sessions.values())
+        document = _message(table)
+        for session in sessions:
+            session.send(document)
+
+    def acked(self) -> Version | None:
+        """The version that every router with a lease has reached; None when there is no router.
+
+        A router that hung up keeps its lease to the end, since it may still serve. Right after a
+        start nobody may have dialled in again yet, and an old table may still be in use: until a
+        lease has passed, that counts as nothing reached.
+        """
+        now = time.monotonic()
+        with self._lock:
+            live = [s.version for s in self._sessions.values() if now - s.heard < LEASE_SECONDS]
+        if live:
+            return min(live)
+        return NEVER if now - self._since < LEASE_SECONDS else None
+
+    def in_flight(self) -> Counter[str]:
+        """Open requests by target id, over all routers with a lease."""
+        now = time.monotonic()
+        total: Counter[str] = Counter()
+        with self._lock:
+            for session in self._sessions.values():
+                if now - session.heard < LEASE_SECONDS:
+                    total.update(session.in_flight)
+        return total
+
+    def _prune(self) -> None:
+        now = time.monotonic()
+        for router, session in list(self._sessions.items()):
+            if now - session.heard >= LEASE_SECONDS:
+                del self._sessions[router]
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return  # closed by stop()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, SEND_TIMEOUT)
+            threading.Thread(
+                target=self._serve, args=(connection,), name="router", daemon=True
+            ).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        session: Session | None = None
+        try:
+            with connection, connection.makefile("rb") as lines:
+                for line in lines:
+                    session = self._hear(connection, session, json.loads(line))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("router hung up", error=repr(error))
+
+    def _hear(
+        self, connection: socket.socket, session: Session | None, message: dict[str, Any]
+    ) -> Session:
+        if message["type"] == "hello":
+            session = Session(connection, str(message["router"]))
+            with self._lock:
+                self._prune()
+                self._sessions[session.router] = session
+                table = self._table
+            log.info("router dialled in", router=session.router)
+            if table is not None:
+                session.send(_message(table))
+        elif session is None:
+            raise ValueError("a router must say hello first")
+        if message["type"] == "report":
+            report = Report.of(message)
+            news = (report.version, report.in_flight) != (session.version, session.in_flight)
+            session.version, session.in_flight = report.version, report.in_flight
+            session.heard = time.monotonic()
+            if news:
+                self._changed()
+        return session
+
+
+def _message(table: RouteTable) -> str:
+    return json.dumps({"type": "table", "table": table.to_json()})

@@ -1,0 +1,64 @@
+"""The run stage, put together: loop, prober, publisher and the routers' link."""
+
+from collections.abc import Callable, Sequence
+
+from hythe.engine.port import Container, Engine
+from hythe.model import Database, Vault
+from hythe.names import Names
+from hythe.run.apply import Applier, Say
+from hythe.run.erase import Eraser
+from hythe.run.health import Prober
+from hythe.run.loop import Loop, Queue
+from hythe.run.publish import Publisher
+from hythe.run.routers import Routers
+from hythe.settings import Settings
+
+
+class RunStage:
+    """Keeps what runs equal to what should."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        engine: Engine,
+        names: Names,
+        vault: Vault,
+        *,
+        epoch: int,
+        say: Say,
+        complete: Callable[[Container], None],
+        forget: Sequence[Callable[[int], None]] = (),
+    ) -> None:
+        queue = Queue()
+        prober = Prober(queue.add)
+        self._routers = Routers(settings.control_socket, self._routers_changed)
+        publisher = Publisher(settings, database, epoch, self._routers.send)
+        eraser = Eraser(settings, database, engine, names, forget)
+        applier = Applier(
+            settings,
+            database,
+            engine,
+            names,
+            vault,
+            prober,
+            publisher,
+            eraser,
+            say,
+            complete,
+        )
+        self._loop = Loop(
+            settings, database, engine, names, applier, prober, publisher, self._routers, queue
+        )
+
+    def start(self) -> None:
+        self._routers.start()
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Stop looking; containers and routers go on as they are."""
+        self._loop.stop()
+        self._routers.stop()
+
+    def _routers_changed(self) -> None:
+        self._loop.routers_changed()

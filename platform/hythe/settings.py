@@ -1,0 +1,98 @@
+"""Every setting, read once from the environment (`HYTHE_*`).
+
+The reference in docs/reference/settings.md is generated from this class.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings of one installation."""
+
+    model_config = SettingsConfigDict(env_prefix="HYTHE_", frozen=True)
+
+    home: Path = Field(Path(".hythe"), description="Folder that holds all state.")
+    domain: str = Field("localhost", description="Apps answer at APP.DOMAIN.")
+    bind: str = Field("127.0.0.1", description="Address on which the router listens.")
+    http_port: int = Field(8080, ge=1, le=65535, description="The router's HTTP port.")
+    https_port: int = Field(8443, ge=1, le=65535, description="The router's HTTPS port.")
+    api_port: int = Field(7600, ge=1, le=65535, description="The control plane's port.")
+    router_workers: int = Field(2, ge=1, le=64, description="Worker processes of the router.")
+    database_url: str = Field("", description="Database; empty means SQLite in HYTHE_HOME.")
+    subnets: str = Field(
+        "10.192.0.0/12", description="Range from which each app's network takes a /24."
+    )
+    upload_limit: int = Field(
+        512 * 1024 * 1024,
+        ge=1024,
+        description="Largest push or upload, bytes, packed and unpacked.",
+    )
+    build_slots: int = Field(1, ge=1, description="Builds that run at the same time.")
+    build_memory: int = Field(2 * 1024**3, description="Memory limit of a build, bytes.")
+    build_cpus: float = Field(2.0, gt=0, description="CPU limit of a build, cores.")
+    build_pids: int = Field(1024, ge=16, description="Process limit of a build.")
+    build_timeout: int = Field(900, ge=1, description="Time limit of a build, seconds.")
+    instance_memory: int = Field(512 * 1024**2, description="Memory limit of an instance, bytes.")
+    instance_cpus: float = Field(1.0, gt=0, description="CPU limit of an instance, cores.")
+    instance_pids: int = Field(512, ge=16, description="Process limit of an instance.")
+    max_instances: int = Field(100, ge=1, le=120, description="Most instances of one process type.")
+    boot_timeout: int = Field(60, ge=1, description="Time to answer on $PORT, seconds.")
+    drain_timeout: int = Field(
+        30, ge=0, description="Time that a leaving instance has for its open requests, seconds."
+    )
+    stop_timeout: int = Field(30, ge=1, description="Time from SIGTERM to SIGKILL, seconds.")
+    release_timeout: int = Field(600, ge=1, description="Time limit of a release phase, seconds.")
+    log_bytes: int = Field(
+        64 * 1024**2,
+        ge=1024**2,
+        description="Size of one app's log; older lines are dropped, bytes.",
+    )
+    parallel_starts: int = Field(4, ge=1, description="Instances that may boot at the same time.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @cached_property
+    def database(self) -> str:
+        """The SQLAlchemy URL of the database."""
+        return self.database_url or f"sqlite:///{self.home / 'hythe.db'}"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    def app_url(self, host: str) -> str:
+        """The address at which people reach a host name of an app."""
+        port = "" if self.http_port == 80 else f":{self.http_port}"
+        return f"http://{host}{port}"
+
+    # The folders of HYTHE_HOME; whoever writes to one makes it.
+    @property
+    def run_dir(self) -> Path:
+        """Sockets, locks and process ids."""
+        return self.home / "run"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def key_file(self) -> Path:
+        """The key that encrypts config values; mode 0600."""
+        return self.home / "key"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where routers dial in (see wire.py)."""
+        return self.run_dir / "control.sock"
+
+    @property
+    def source_socket(self) -> Path:
+        """Where the proc-receive hook dials in."""
+        return self.run_dir / "source.sock"

@@ -1,0 +1,115 @@
+"""git's proc-receive hook: hands a push to the control plane, and its answer to git.
+
+Runs as `python -I -S hook.py` with the standard library only, since its start is part of every
+push. With git it speaks pkt-lines (gitprotocol-common, githooks(5) "proc-receive"); with the
+control plane, over a unix socket, lines:
+
+    app ID, actor NAME, atomic, command OLD NEW REF ..., an empty line     to the control plane
+    say TEXT ..., ok REF or ng REF REASON ..., end                         from it, as things happen
+"""
+
+import os
+import sys
+from _socket import AF_UNIX, socket  # `socket` takes 10 ms more to import, `typing` as much
+from io import BufferedReader, BufferedWriter
+
+Report = dict[bytes, bytes]  # ref: what git is told of it, `ok REF` or `ng REF REASON`
+
+AWAY = b"Hythe is not running"
+LOST = b"lost the connection to Hythe"
+LOST_LINES = (
+    b" !     Lost the connection to Hythe. A deployment that had begun goes on.",
+    b" !     See how it ends with: hythe releases",
+)
+
+
+def main() -> None:
+    git, result = os.fdopen(0, "rb"), os.fdopen(1, "wb")
+    atomic = greet(git, result)
+    commands = read_section(git)
+    try:
+        answer = dial(os.environb[b"HYTHE_SOURCE_SOCKET"], request(commands, atomic))
+    except OSError:
+        say(b" !     Hythe is not running.", b" !     Start it with: bin/up")
+        report = {ref: b"ng %s %s" % (ref, AWAY) for ref in refs(commands)}
+    else:
+        report = relay(answer, refs(commands))
+    for line in report.values():
+        write_packet(result, line)
+    write_flush(result)
+
+
+def dial(path: bytes, asked: bytes) -> BufferedReader:
+    """Send a request; by way of the folder, since a socket's address holds 107 bytes at most."""
+    folder, name = os.path.split(path)
+    os.chdir(folder)
+    connection = socket(AF_UNIX)
+    connection.connect(name)
+    connection.sendall(asked)
+    return os.fdopen(connection.detach(), "rb")
+
+
+def request(commands: list[bytes], atomic: bool) -> bytes:
+    lines = [b"app " + os.environb[b"HYTHE_APP_ID"], b"actor " + os.environb[b"HYTHE_ACTOR"]]
+    lines += [b"atomic"] * atomic
+    lines += [b"command " + command for command in commands]
+    return b"\n".join([*lines, b"", b""])
+
+
+def relay(answer: BufferedReader, wanted: list[bytes]) -> Report:
+    """Show what the control plane says until it has decided; complete when it breaks off."""
+    report: Report = {}
+    try:
+        for line in answer:
+            verb, _, rest = line.rstrip(b"\n").partition(b" ")
+            if verb == b"say":
+                say(rest)
+            elif verb in (b"ok", b"ng"):
+                report[rest.partition(b" ")[0]] = line.rstrip(b"\n")
+            elif verb == b"end":
+                return report
+    except ConnectionResetError:
+        pass  # the control plane was killed
+    say(*LOST_LINES)
+    return {ref: b"ng %s %s" % (ref, LOST) for ref in wanted}
+
+
+def say(*lines: bytes) -> None:
+    """Lines for the pusher: git shows what comes on standard error as `remote: `."""
+    os.write(2, b"".join(line + b"\n" for line in lines))
+
+
+def refs(commands: list[bytes]) -> list[bytes]:
+    return [command.split(b" ", 2)[2] for command in commands]
+
+
+def greet(git: BufferedReader, result: BufferedWriter) -> bool:
+    """Agree on the protocol; return whether the commands are all or nothing."""
+    version, _, features = read_section(git)[0].partition(b"\0")
+    if version != b"version=1":
+        sys.exit(f"git speaks an unknown proc-receive protocol: {version!r}")
+    atomic = b"atomic" in features.split()
+    write_packet(result, b"version=1\0atomic" if atomic else b"version=1")
+    write_flush(result)
+    return atomic
+
+
+def read_section(stream: BufferedReader) -> list[bytes]:
+    """The packets up to a flush packet."""
+    packets = []
+    while size := int(stream.read(4), 16):
+        packets.append(stream.read(size - 4).rstrip(b"\n"))
+    return packets
+
+
+def write_packet(stream: BufferedWriter, data: bytes) -> None:
+    stream.write(b"%04x%s" % (len(data) + 4, data))
+
+
+def write_flush(stream: BufferedWriter) -> None:
+    stream.write(b"0000")
+    stream.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""The source stage: takes in pushes and uploads, and follows them to their end for the pusher."""
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from sqlalchemy import select
+
+from hythe import logs
+from hythe.errors import HytheError, NotFound, PlatformError
+from hythe.model import ENDED, App, Database, Deployment, Source
+from hythe.settings import Settings
+from hythe.source import snapshot, tarball
+from hythe.source.listener import Command, Listener, Push, Say
+from hythe.source.repository import Repository, require_git
+from hythe.source.settle import Settler
+from hythe.source.submit import submit
+from hythe.source.verdict import verdict
+from hythe.transcript import Transcript
+
+KEPT_SNAPSHOTS = 3  # of an app, besides those of deployments under way
+
+log = logs.get(__name__)
+
+
+class SourceStage:
+    """Everything that turns pushed or uploaded code into a queued deployment."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._settler = Settler(settings, database)
+        self._listener: Listener | None = None
+        self._stopping = threading.Event()
+        self._locks: dict[int, threading.Lock] = {}
+
+    def start(self) -> None:
+        require_git()
+        snapshot.sweep(self._settings)
+        self._restore()
+        self._settler.start()
+        self._listener = Listener(self._settings.source_socket, self.push)
+        self._listener.start()
+
+    def stop(self) -> None:
+        """Let go of the pushers; what they pushed goes on at the next start."""
+        self._stopping.set()
+        if self._listener:
+            self._listener.stop()
+        self._settler.stop()
+
+    def push(self, push: Push, say: Say) -> dict[str, str | None] | None:
+        """Deploy what a push brings to the deploy branch, and follow it to its end.
+
+        Returns for each ref why it is rejected, or None when it is not; None for all when Hythe
+        stops before the end.
+        """
+        app = self._app(push.app_id)
+        results = {command.ref: _refusal(app, command) for command in push.commands}
+        refused = [command for command in push.commands if results[command.ref]]
+        if refused:
+            say(
+                f" !     hythe deploys {app.deploy_branch}; push it with: "
+                f"git push hythe HEAD:{app.deploy_branch}"
+            )
+        if push.atomic and refused:
+            return {ref: why or "refused with the others" for ref, why in results.items()}
+        for command in push.commands:
+            if not results[command.ref]:
+                try:
+                    deployment = self._take_push(app, command, push.actor)
+                except HytheError as error:
+                    say(f" !     {error.cause}")
+                    say(f" !     {error.fix}")
+                    results[command.ref] = "not taken in, nothing changed"
+                    continue
+                if not self._follow(deployment, say):
+                    return None
+                results[command.ref] = self._end(deployment)
+        return results
+
+    def upload(
+        self, app_id: int, stream: Iterable[bytes], actor: str, message: str | None = None
+    ) -> Deployment:
+        """Queue a deployment of a tarball's files.
+
+        Raises TooLarge, BadArchive or NotFound; nothing is kept then.
+        """
+        app = self._app(app_id)
+        repository = self.repository(app)
+        limit = self._settings.upload_limit
+        root = snapshot.folder(self._settings, app_id)
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            with tempfile.TemporaryDirectory(prefix=snapshot.TEMPORARY, dir=root) as made:
+                files = Path(made) / "files"
+                files.mkdir()
+                with tempfile.TemporaryFile(dir=made) as file:
+                    tarball.spool(stream, file, limit)
+                    tarball.unpack(file, files, limit)
+                tree = tarball.write_tree(repository, files)
+        except OSError as error:
+            raise PlatformError(
+                f"The upload cannot be stored: {error.strerror}.", "Free some space in HYTHE_HOME."
+            ) from None
+        source = Source(app_id=app_id, kind="tarball", tree=tree, message=message, created_by=actor)
+        return self._take(repository, source, "upload")
+
+    def repository(self, app: App) -> Repository:
+        """The app's repository, ready for git."""
+        repository = Repository(self._settings, app.id)
+        repository.ensure(app.deploy_branch)
+        return repository
+
+    def _app(self, app_id: int) -> App:
+        with self._database.read() as session:
+            app = session.get(App, app_id)
+        if app is None or app.destroyed_at:
+            raise NotFound("There is no such app any more.")
+        return app
+
+    def _take_push(self, app: App, command: Command, actor: str) -> Deployment:
+        repository = Repository(self._settings, app.id)
+        commit = repository.commit(command.new)
+        source = Source(
+            app_id=app.id,
+            kind="git",
+            tree=commit.tree,
+            commit=commit.id,
+            ref=command.ref,
+            previous=command.seen,
+            message=commit.subject,
+            created_by=actor,
+        )
+        return self._take(repository, source, "push")
+
+    def _take(self, repository: Repository, source: Source, kind: str) -> Deployment:
+        """Lay the source out, insert its rows, and hold it in the repository."""
+        with self._locks.setdefault(source.app_id, threading.Lock()):
+            found = snapshot.survey(repository, source.tree, self._settings.upload_limit)
+            root = snapshot.folder(self._settings, source.app_id)
+            files = snapshot.lay_out(repository, found, root)
+            source.path = os.fspath(files.relative_to(self._settings.home))
+            warnings = list(snapshot.warnings(found, files))
+            with self._database.write() as tx:
+                deployment = submit(self._settings, tx, source, kind, warnings)
+                repository.hold(source.id, source.commit or source.tree)
+            self._settler.watch(source)
+        threading.Thread(target=self._prune, args=(source.app_id,), daemon=True).start()
+        log.info("source taken in", app=source.app_id, deployment=deployment.id, tree=source.tree)
+        return deployment
+
+    def _follow(self, deployment: Deployment, say: Say) -> bool:
+        """Say the transcript's lines as they come; False when Hythe stops before the end."""
+        ended = False
+
+        def finished() -> bool:
+            nonlocal ended
+            with self._database.read() as session:
+                row = session.get(Deployment, deployment.id)
+            ended = row is None or row.ended
+            return ended or self._stopping.is_set()
+
+        for line in Transcript.of(self._settings, deployment.id).follow(finished):
+            say(line)
+        return ended
+
+    def _end(self, deployment: Deployment) -> str | None:
+        """Why the push is rejected; when it is not, the branch has been moved."""
+        with self._database.read() as session:
+            why = verdict(session, deployment.id)
+        try:
+            self._settler.settle(deployment.app_id)
+        except HytheError as error:
+            log.error("settling failed", app=deployment.app_id, error=str(error))
+            return why or "deployed, but the branch could not be moved"
+        return why
+
+    def _prune(self, app_id: int) -> None:
+        """Keep the snapshots of deployments under way and the newest few."""
+        sources = select(Source.tree).where(Source.app_id == app_id)
+        with self._locks[app_id], self._database.read() as session:
+            newest = session.scalars(sources.order_by(Source.id.desc()).limit(KEPT_SNAPSHOTS)).all()
+            needed = session.scalars(
+                sources.join(Deployment, Deployment.source_id == Source.id).where(
+                    Deployment.status.not_in(ENDED)
+                )
+            ).all()
+            root = snapshot.folder(self._settings, app_id)
+            if not root.exists():  # the app was destroyed meanwhile
+                return
+            retired = snapshot.retire(root, {*newest, *needed})
+        shutil.rmtree(retired, ignore_errors=True)
+
+    def _restore(self) -> None:
+        """Lay the sources of deployments under way out anew: a power cut may have emptied files."""
+        under_way = (
+            select(Source)
+            .join(Deployment, Deployment.source_id == Source.id)
+            .where(Deployment.status.in_(["queued", "building"]))
+        )
+        with self._database.read() as session:
+            sources = session.scalars(under_way).all()
+        for source in sources:
+            repository = Repository(self._settings, source.app_id)
+            root = snapshot.folder(self._settings, source.app_id)
+            shutil.rmtree(root / source.tree, ignore_errors=True)
+            try:
+                found = snapshot.survey(repository, source.tree, self._settings.upload_limit)
+                snapshot.lay_out(repository, found, root)
+            except (HytheError, OSError) as error:
+                log.error("source not restored", app=source.app_id, error=str(error))
+
+
+def _refusal(app: App, command: Command) -> str | None:
+    if command.ref != f"refs/heads/{app.deploy_branch}":
+        return f"only {app.deploy_branch} deploys"
+    return "the deploy branch cannot be deleted" if command.deletes else None

@@ -1,0 +1,77 @@
+"""A deployment's transcript: the lines that a pusher sees, as an append-only file.
+
+All stages append to it; pushers, the command line and the dashboard follow it. Lines are written
+with one O_APPEND write each, so several processes may write without mixing.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from hythe.settings import Settings
+
+POLL_SECONDS = 0.02
+
+
+class Transcript:
+    """The output of one deployment, in Heroku's layout."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, settings: Settings, deployment_id: int) -> "Transcript":
+        return cls(settings.log_dir / "deployments" / f"{deployment_id}.log")
+
+    def step(self, text: str) -> None:
+        """A step: `-----> Python app detected`."""
+        self.raw(f"-----> {text}")
+
+    def detail(self, text: str) -> None:
+        """Details of a step, indented by seven spaces."""
+        self.raw("\n".join(f"       {line}" for line in text.splitlines() or [""]))
+
+    def warn(self, text: str) -> None:
+        self.raw("\n".join(f" !     {line}" for line in text.splitlines()))
+
+    def done(self, text: str) -> None:
+        self.raw(f"=====> {text}")
+
+    def raw(self, text: str) -> None:
+        """Append text and a newline."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        try:
+            os.write(fd, text.encode(errors="replace") + b"\n")
+        finally:
+            os.close(fd)
+
+    def read(self, offset: int = 0) -> tuple[str, int]:
+        """The complete lines from a byte offset on, and the offset after them."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(offset)
+                data = file.read()
+        except FileNotFoundError:
+            return "", offset
+        data = data[: data.rfind(b"\n") + 1]
+        return data.decode(errors="replace"), offset + len(data)
+
+    def follow(self, finished: Callable[[], bool], offset: int = 0) -> Iterator[str]:
+        """Yield lines, without newline, as they come, until finished() and all is read.
+
+        finished is asked about five times a second; writers write before they finish.
+        """
+        asked = 0.0
+        over = False
+        while True:
+            text, offset = self.read(offset)
+            yield from text.splitlines()
+            if over:
+                return
+            if not text:
+                time.sleep(POLL_SECONDS)
+            if time.monotonic() - asked > 0.05:
+                asked = time.monotonic()
+                over = finished()

@@ -1,0 +1,39 @@
+"""One installation for all end-to-end tests: started by bin/up, driven by git and bin/hythe."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.installation import Installation, Project
+from hythe.engine.port import Engine
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def installation(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    installation = Installation(tmp_path_factory.mktemp("e2e") / "home", HYTHE_BOOT_TIMEOUT="10")
+    try:
+        installation.up("--no-example")
+        yield installation
+    finally:
+        installation.remove()
+
+
+@pytest.fixture
+def make_project(installation: Installation, tmp_path: Path) -> Iterator[Callable[[str], Project]]:
+    """Makes an app from an example, with a repository to push; the apps go at the end."""
+    made: list[Project] = []
+
+    def make(example: str) -> Project:
+        app = f"{example.split('-')[0]}{next(numbers)}"
+        made.append(installation.project(app, example, tmp_path / app))
+        return made[-1]
+
+    yield make
+    for project in made:
+        project.hythe("apps:destroy", "--confirm", project.app)

@@ -1,0 +1,92 @@
+"""Every example, deployed by a real push and asked through the router."""
+
+import json
+import socket
+from collections.abc import Callable
+
+import pytest
+from websockets.sync.client import connect
+
+from bench.installation import Project, until
+
+pytestmark = [pytest.mark.docker, pytest.mark.e2e]
+
+Make = Callable[[str], Project]
+
+
+def test_hello_shows_its_release_instance_and_commit(make_project: Make) -> None:
+    project = make_project("hello")
+    output = project.push()
+    commit = project.installation.run("git", "rev-parse", "HEAD", folder=project.folder)[:12]
+
+    assert "deployed (v" in output
+    page = project.get()
+    assert page.status == 200
+    assert "<dd>web.1" in page.text
+    assert commit in page.text
+
+
+def test_bare_wsgi_callable_needs_no_framework_requirements_or_procfile(make_project: Make) -> None:
+    project = make_project("wsgi-bare")
+    assert [path.name for path in project.folder.glob("*.py")] == ["wsgi.py"]
+    project.push()
+    assert project.get("/any/path").text == "Hello from /any/path\n"
+
+
+def test_flask_app_with_worker_and_release_phase(make_project: Make) -> None:
+    project = make_project("flask-worker")
+    output = project.push()
+    assert "preparing v" in output  # what the release phase printed
+    assert project.get().json()["instance"] == "web.1"
+
+    project.hythe("ps:scale", "worker=1", "web=2")
+    until(lambda: "worker.1 at work" in project.hythe("logs", "-n", "100"))
+    instances = {"web.1", "web.2"}
+    until(lambda: instances.discard(project.get().json()["instance"]) or not instances)
+
+
+def test_config_change_is_a_release_and_rollback_undoes_it(make_project: Make) -> None:
+    project = make_project("flask-worker")
+    project.push()
+    before = project.get().json()
+
+    project.hythe("config:set", "GREETING=Ahoy")
+    after = until(lambda: (page := project.get().json())["greeting"] == "Ahoy" and page)
+    assert after["release"] != before["release"]
+
+    project.hythe("rollback")
+    undone = until(lambda: (page := project.get().json())["greeting"] == "Hello" and page)
+    assert undone["release"] not in (before["release"], after["release"])
+
+
+def test_failed_release_phase_leaves_the_old_release_serving(make_project: Make) -> None:
+    project = make_project("flask-worker")
+    project.push()
+    serving = project.get().json()["release"]
+    (project.folder / "release.py").write_text("raise SystemExit('the migration failed')\n")
+    project.commit("Break the release phase")
+
+    output = project.push(fails=True)
+
+    assert "the migration failed" in output
+    assert "[remote rejected] main -> main" in output
+    assert project.get().json()["release"] == serving
+
+
+def test_fastapi_app_speaks_websocket_through_the_router(make_project: Make) -> None:
+    project = make_project("fastapi-websocket")
+    project.push()
+    assert "<title>Echo</title>" in project.get().text
+    port = project.installation.http_port
+    router = socket.create_connection(("127.0.0.1", port))  # not every resolver knows *.localhost
+    with connect(f"ws://{project.app}.localhost:{port}/echo", sock=router, proxy=None) as echo:
+        for message in ("one", "two", "é" * 1000):
+            echo.send(message)
+            assert echo.recv(timeout=10) == message
+
+
+def test_only_the_deploy_branch_deploys(make_project: Make) -> None:
+    project = make_project("wsgi-bare")
+    output = project.push("main:feature", fails=True)
+    assert "main" in output
+    assert json.loads(project.hythe("releases", "--json")) == []

@@ -1,0 +1,162 @@
+"""The control plane killed in the middle: a definite state, and the old release serves."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+
+import pytest
+from load import Load
+
+from bench.installation import Installation, Project, until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.docker]
+
+
+@pytest.fixture
+def project(
+    installation: Installation,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Project:
+    name = request.node.name.split("_")[-1].lower()
+    project = installation.project(
+        f"kill-{name}", "wsgi-bare", tmp_path_factory.mktemp("kill") / "app"
+    )
+    project.push()
+    return project
+
+
+def start_push(project: Project) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        ["git", "push", "hythe", "main"],
+        cwd=project.folder,
+        env=project.installation.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def kill_control_plane(installation: Installation) -> None:
+    pid = installation.pid("control-plane")
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: _answers(installation) and installation.pid("control-plane") != pid, 60)
+
+
+def _answers(installation: Installation) -> bool:
+    try:
+        installation.hythe("apps")
+    except (AssertionError, OSError):
+        return False
+    return True
+
+
+def wait_for_line(push: subprocess.Popen[str], words: str) -> None:
+    assert push.stdout is not None
+    seen = []
+    for line in push.stdout:
+        seen.append(line)
+        if words in line:
+            return
+    raise AssertionError(f"{words!r} never came:\n{''.join(seen)}")
+
+
+def last_deployment(project: Project) -> dict[str, object]:
+    credentials = json.loads((project.installation.home / "credentials").read_text())
+    request = urllib.request.Request(
+        f"{credentials['url']}/v1/apps/{project.app}/deployments",
+        headers={"Authorization": f"Bearer {credentials['token']}"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        items: list[dict[str, object]] = json.load(response)["items"]
+    return max(items, key=lambda item: int(str(item["id"])))
+
+
+def ended(project: Project) -> dict[str, object] | None:
+    last = last_deployment(project)
+    return last if last["status"] in ("live", "failed", "superseded") else None
+
+
+def containers(project: Project, kind: str) -> list[str]:
+    """The names of the installation's containers of a kind; of the app's, if they say whose."""
+    import docker
+
+    client = docker.from_env()
+    labels = [f"io.hythe.installation={project.installation.id}", f"io.hythe.kind={kind}"]
+    if kind != "build":
+        labels.append(f"io.hythe.app-name={project.app}")
+    found = [str(c.name) for c in client.containers.list(all=True, filters={"label": labels})]
+    client.close()
+    return found
+
+
+def test_killed_in_a_build(project: Project) -> None:
+    package = project.folder / "slow"
+    package.mkdir()
+    (package / "setup.py").write_text(
+        "import time, setuptools\ntime.sleep(4)\nsetuptools.setup(name='slow', version='1')\n"
+    )
+    (project.folder / "requirements.txt").write_text("gunicorn==27.0.1\n./slow\n")
+    project.commit("A slow build")
+    with Load(project.get, rate=20) as load:
+        push = start_push(project)
+        wait_for_line(push, "Installing dependencies")
+        until(lambda: containers(project, "build"))
+        kill_control_plane(project.installation)
+        push.communicate(timeout=60)
+        last = until(lambda: ended(project), 90)
+    assert last["status"] == "live"
+    assert load.failures == []
+    assert containers(project, "build") == []
+
+
+def test_killed_in_a_release_phase(project: Project) -> None:
+    (project.folder / "Procfile").write_text(
+        "web: gunicorn wsgi:application\nrelease: echo phase runs; sleep 6; echo phase ends\n"
+    )
+    (project.folder / "requirements.txt").write_text("gunicorn==27.0.1\n")
+    project.commit("A slow release phase")
+    with Load(project.get, rate=20) as load:
+        push = start_push(project)
+        wait_for_line(push, "phase runs")
+        kill_control_plane(project.installation)
+        push.communicate(timeout=60)
+        last = until(lambda: ended(project), 90)
+    assert last["status"] == "live"
+    assert load.failures == []
+    until(lambda: containers(project, "release-phase") == [])
+
+
+def test_killed_in_a_cutover(project: Project) -> None:
+    (project.folder / "Procfile").write_text(
+        "web: sleep 3; exec python3 -m http.server $PORT --bind 0.0.0.0\n"
+    )
+    project.commit("A slow boot")
+    with Load(project.get, rate=20) as load:
+        push = start_push(project)
+        wait_for_line(push, "Starting web.1")
+        time.sleep(1)
+        kill_control_plane(project.installation)
+        push.communicate(timeout=60)
+        last = until(lambda: ended(project), 90)
+        until(lambda: len(containers(project, "instance")) == 1, 60)
+    assert last["status"] == "live"
+    assert load.failures == []
+
+
+def test_the_router_serves_while_the_control_plane_is_away(
+    installation: Installation, project: Project
+) -> None:
+    supervisor = installation.pid("supervisor")
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        os.kill(installation.pid("control-plane"), signal.SIGKILL)
+        for _ in range(20):
+            assert project.get().status == 200
+            time.sleep(0.05)
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    until(lambda: _answers(installation), 60)

@@ -1,0 +1,110 @@
+"""A control plane's API on a real socket and database; no build, no engine behind it."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import uvicorn
+
+from hythe.api.app import create_app
+from hythe.api.context import Context
+from hythe.api.tokens import Scope, mint
+from hythe.model import Database, Deployment, Release, Vault, now
+from hythe.names import Names
+from hythe.observe.reader import LogReader
+from hythe.release.changes import ReleaseChanges
+from hythe.settings import Settings
+from hythe.source.stage import SourceStage
+from hythe.transcript import Transcript
+
+
+class ControlPlane:
+    """What a test needs of it."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.settings = context.settings
+        self.database = context.database
+        self.vault = context.vault
+        self.url = context.settings.api_url
+
+    def token(self, scope: Scope = "manage", name: str = "tester") -> str:
+        with self.database.write() as tx:
+            return mint(tx, name, scope)[1]
+
+    def client(self, scope: Scope = "manage") -> httpx.Client:
+        """An HTTP client with a token of this scope."""
+        return self.with_token(self.token(scope))
+
+    def with_token(self, token: str) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=20, verify=False)
+
+    @contextmanager
+    def carrying_out(self, error: tuple[str, str, str] | None = None) -> Iterator[None]:
+        """Stand in for the stages: end each deployment at once, live or with an error."""
+        bell, over = self.database.subscribe(), threading.Event()
+
+        def work() -> None:
+            while not over.is_set():
+                bell.wait(0.2)
+                self._end_all(error)
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            worker.join()
+
+    def _end_all(self, error: tuple[str, str, str] | None) -> None:
+        with self.database.write() as tx:
+            for row in tx.query(Deployment).where(Deployment.ended_at.is_(None)):
+                transcript = Transcript.of(self.settings, row.id)
+                transcript.step("Starting web.1")
+                if error is None:
+                    transcript.done("deployed")
+                    row.status = "live"
+                else:
+                    transcript.warn(f"{error[1]}\n{error[2]}")
+                    row.status = "failed"
+                    row.error_code, row.error_cause, row.error_fix = error
+                row.ended_at = now()
+
+    def versions(self) -> list[int]:
+        with self.database.read() as session:
+            return [row.version for row in session.query(Release).order_by(Release.version)]
+
+
+@contextmanager
+def control_plane(settings: Settings, database: Database) -> Iterator[ControlPlane]:
+    """Serve the API on a free port of 127.0.0.1, and take pushes in, until the block ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        settings = settings.model_copy(update={"api_port": listener.getsockname()[1]})
+        vault = Vault.open(settings.key_file)
+        source = SourceStage(settings, database)
+        context = Context(
+            settings=settings,
+            database=database,
+            vault=vault,
+            names=Names(database.installation().id),
+            source=source,
+            changes=ReleaseChanges(settings, vault),
+            logs=LogReader(settings),
+        )
+        config = uvicorn.Config(
+            create_app(context), log_level="warning", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        source.start()
+        thread.start()
+        try:
+            yield ControlPlane(context)
+        finally:
+            server.should_exit = True
+            source.stop()
+            thread.join(10)

@@ -1,0 +1,88 @@
+import json
+
+import httpx
+import pytest
+from builders import make_app
+
+from hythe.model import App
+from hythe.observe.line import LogLine
+from hythe.observe.store import LogStore
+
+from .live_api import ControlPlane
+
+PATH = "/v1/apps/shop/logs"
+
+
+@pytest.fixture
+def shop(plane: ControlPlane) -> App:
+    with plane.database.write() as tx:
+        return make_app(tx)
+
+
+def write(plane: ControlPlane, app: App, *texts: str, process: str = "web") -> None:
+    source = "router" if process == "router" else "app"
+    lines = [
+        LogLine(1_700_000_000 + number, text, process, 1, "v7", source=source)
+        for number, text in enumerate(texts)
+    ]
+    LogStore(plane.settings).append(app.id, lines)
+
+
+def texts(answer: httpx.Response) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    return [item["text"] for item in answer.json()["items"]]
+
+
+def test_the_last_lines_are_shown_oldest_first(
+    plane: ControlPlane, api: httpx.Client, shop: App
+) -> None:
+    write(plane, shop, *map(str, range(10)))
+    assert texts(api.get(PATH, params={"n": 3})) == ["7", "8", "9"]
+    first = api.get(PATH).json()["items"][0]
+    assert (first["instance"], first["release"], first["source"]) == ("web.1", "v7", "app")
+    assert first["time"] == "2023-11-14T22:13:20Z"
+
+
+def test_lines_are_chosen_by_process_instance_and_source(
+    plane: ControlPlane, api: httpx.Client, shop: App
+) -> None:
+    write(plane, shop, "a")
+    write(plane, shop, "b", process="worker")
+    write(plane, shop, "c", process="router")
+    assert texts(api.get(PATH, params={"process": "worker"})) == ["b"]
+    assert texts(api.get(PATH, params={"instance": "web.1"})) == ["a"]
+    assert texts(api.get(PATH, params={"source": "router"})) == ["c"]
+    assert api.get(PATH, params={"source": "moon"}).status_code == 422
+    assert api.get(PATH, params={"n": -1}).status_code == 422
+
+
+def test_an_app_without_lines_has_an_empty_log(api: httpx.Client, shop: App) -> None:
+    assert texts(api.get(PATH)) == []
+    assert api.get("/v1/apps/nowhere/logs").status_code == 404
+
+
+def test_a_follower_gets_old_lines_and_new_ones_without_a_gap(
+    plane: ControlPlane, api: httpx.Client, shop: App
+) -> None:
+    write(plane, shop, "0", "1", "2")
+    got, cursor = [], ""
+    with api.stream("GET", f"{PATH}/follow", params={"n": 2}) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data: "):
+                document = json.loads(line.removeprefix("data: "))
+                got.append(document["text"])
+                cursor = document["cursor"]
+                if got[-1] == "2":
+                    write(plane, shop, "3", "4")
+            if got[-1:] == ["4"]:
+                break
+    assert got == ["1", "2", "3", "4"]
+    write(plane, shop, "5")
+    with api.stream("GET", f"{PATH}/follow", params={"after": cursor}) as answer:
+        data = next(line for line in answer.iter_lines() if line.startswith("data: "))
+    assert json.loads(data.removeprefix("data: "))["text"] == "5"
+
+
+@pytest.mark.parametrize("cursor", ["x", "1", "1:2:3", "-1:0", ""])
+def test_what_is_no_cursor_is_refused(api: httpx.Client, shop: App, cursor: str) -> None:
+    assert api.get(f"{PATH}/follow", params={"after": cursor}).status_code == 422

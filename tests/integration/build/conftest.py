@@ -1,0 +1,158 @@
+"""A build stage with a real engine, and apps to give to it."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from hythe.build.nursery import Nursery
+from hythe.build.stack import ensure
+from hythe.build.stage import BuildStage
+from hythe.engine.port import Engine
+from hythe.model import App, Build, ConfigVar, Database, Deployment, Source, Vault
+from hythe.names import Names
+from hythe.settings import Settings
+from hythe.transcript import Transcript
+
+DEADLINE = 180.0
+
+Files = Mapping[str, str]
+
+
+class Builds:
+    """Queues deployments of one app and waits for them."""
+
+    def __init__(
+        self, settings: Settings, database: Database, engine: Engine, names: Names, vault: Vault
+    ) -> None:
+        self.settings, self.database, self.engine = settings, database, engine
+        self.names, self.vault = names, vault
+        self.source = settings.home / "sources" / "app"
+        with database.write() as tx:
+            app = App(name="shop")
+            tx.add(app)
+            tx.flush()
+            self.app_id = app.id
+
+    def configure(self, key: str, value: str, *, build: bool) -> None:
+        with self.database.write() as tx:
+            sealed = self.vault.seal(value)
+            tx.add(ConfigVar(app_id=self.app_id, key=key, value=sealed, build=build))
+
+    def queue(self, files: Files) -> int:
+        """Replace the source by these files and queue a deployment of it."""
+        subprocess.run(["rm", "-rf", str(self.source)], check=True)
+        for name, content in files.items():
+            file = self.source / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
+        with self.database.write() as tx:
+            source = Source(
+                app_id=self.app_id, kind="tarball", tree="t", path="sources/app", created_by="test"
+            )
+            tx.add(source)
+            tx.flush()
+            deployment = Deployment(
+                app_id=self.app_id, kind="upload", source_id=source.id, created_by="test"
+            )
+            tx.add(deployment)
+            tx.flush()
+            tx.poke(self.app_id)
+            return deployment.id
+
+    def wait(self, deployment_id: int, *, until: Callable[[Deployment], bool]) -> Deployment:
+        bell = self.database.subscribe()
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            with self.database.read() as tx:
+                deployment = tx.get_one(Deployment, deployment_id)
+            if until(deployment):
+                return deployment
+            bell.wait(0.2)
+        raise AssertionError(f"still {deployment.status}:\n{self.transcript(deployment_id)}")
+
+    def build(self, files: Files) -> tuple[Deployment, Build]:
+        """Build to the end, whichever it is."""
+        deployment = self.wait(
+            self.queue(files), until=lambda each: each.status in ("built", "failed")
+        )
+        with self.database.read() as tx:
+            return deployment, tx.get_one(Build, deployment.build_id)
+
+    def succeed(self, files: Files) -> Build:
+        deployment, build = self.build(files)
+        assert deployment.status == "built", self.transcript(deployment.id)
+        return build
+
+    def fail(self, files: Files) -> Deployment:
+        deployment, build = self.build(files)
+        assert (deployment.status, build.status) == ("failed", "failed")
+        assert f" !     {deployment.error_cause}" in self.transcript(deployment.id)
+        return deployment
+
+    def transcript(self, deployment_id: int) -> str:
+        return Transcript.of(self.settings, deployment_id).read()[0]
+
+    def containers(self) -> list[str]:
+        return [each.name for each in self.engine.instances.list(self.names.labels)]
+
+
+@pytest.fixture
+def names(database: Database) -> Names:
+    return Names(database.installation().id)
+
+
+@pytest.fixture(scope="session")
+def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The base images; the first run on a machine makes them."""
+    ensure(engine, Settings(home=tmp_path_factory.mktemp("stack")), print)
+
+
+@pytest.fixture
+def builds(
+    settings: Settings, database: Database, engine: Engine, names: Names, stack: None
+) -> Iterator[Builds]:
+    builds = Builds(settings, database, engine, names, Vault.open(settings.key_file))
+    yield builds
+    for container in engine.instances.list(names.labels):
+        engine.instances.remove(container.id)
+    for reference in engine.images.list(names.prefix):
+        engine.images.remove(reference)
+
+
+@pytest.fixture
+def start(builds: Builds, nursery: Nursery) -> Iterator[Callable[..., BuildStage]]:
+    """Starts build stages, with other settings if wanted; all are stopped at the end."""
+    stages: list[BuildStage] = []
+
+    def start(**changes: object) -> BuildStage:
+        settings = builds.settings.model_copy(update=changes)
+        stage = BuildStage(
+            settings, builds.database, builds.engine, builds.names, builds.vault, nursery
+        )
+        stage.start()
+        stages.append(stage)
+        return stage
+
+    yield start
+    for stage in stages:
+        stage.stop()
+
+
+@pytest.fixture
+def stage(start: Callable[..., BuildStage]) -> BuildStage:
+    return start()
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery.start()
+    yield nursery
+    nursery.stop()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path

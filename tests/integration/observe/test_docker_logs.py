@@ -1,0 +1,132 @@
+"""The collector on the log files of a real engine, with the engine's own rotation."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import docker
+import pytest
+from builders import make_app
+from docker.types import LogConfig
+from images import busybox
+
+from hythe import names as n
+from hythe.engine.port import Container, Engine
+from hythe.model import Database
+from hythe.names import Names
+from hythe.observe.collect import Collector
+from hythe.observe.reader import LogReader
+from hythe.settings import Settings
+
+pytestmark = pytest.mark.docker
+
+LINES = 20_000
+SLOWLY = f"i=0; while [ $i -lt {LINES} ]; do seq $i $((i+499)); i=$((i+500)); sleep 0.05; done"
+AT_ONCE = f"seq 0 {LINES - 1}"
+
+
+class Machine:
+    def __init__(
+        self, settings: Settings, database: Database, engine: Engine, labels: dict[str, str]
+    ) -> None:
+        self.engine = engine
+        self.reader = LogReader(settings)
+        with database.write() as tx:
+            self.app_id = make_app(tx).id
+        self.names = Names(database.installation().id)
+        self.collector = Collector(settings, database, engine, self.names)
+        self._client = docker.from_env()
+        self._labels = labels
+
+    def run(self, script: str, size: str = "10m") -> Container:
+        """Start a container of the app that runs a script; its log files hold `size` each."""
+        labels = {
+            **self._labels,
+            **self.names.labels,
+            n.LABEL_KIND: "instance",
+            n.LABEL_APP: str(self.app_id),
+            n.LABEL_PROCESS: "web",
+            n.LABEL_INDEX: "1",
+        }
+        made = self._client.containers.run(
+            busybox(self.engine).id,
+            ["sh", "-c", script],
+            detach=True,
+            labels=labels,
+            network_mode="none",
+            log_config=LogConfig(type="json-file", config={"max-size": size, "max-file": "3"}),
+        )
+        found = self.engine.instances.get(made.id)
+        assert found is not None
+        if found.log_path is None:
+            pytest.skip("the engine's log files cannot be read by this user")
+        return found
+
+    def texts(self) -> list[str]:
+        return [line.text for line in self.reader.tail(self.app_id, 100_000)]
+
+    def close(self) -> None:
+        self.collector.stop()
+        self._client.close()
+
+
+@pytest.fixture
+def machine(
+    settings: Settings, database: Database, engine: Engine, docker_label: dict[str, str]
+) -> Iterator[Machine]:
+    machine = Machine(settings, database, engine, docker_label)
+    machine.collector.start()
+    yield machine
+    machine.close()
+
+
+def eventually(true: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_all_lines_arrive_in_order_through_the_engine_s_rotation(machine: Machine) -> None:
+    container = machine.run(SLOWLY, size="100k")
+    assert machine.engine.instances.wait(container.id, 60) == 0
+    machine.collector.complete(container)
+    machine.engine.instances.remove(container.id)
+    assert [int(text) for text in machine.texts()] == list(range(LINES))
+    assert machine.collector.lost == {}
+
+
+def test_lines_that_the_engine_throws_away_unread_are_known_to_be_missing(machine: Machine) -> None:
+    container = machine.run(AT_ONCE, size="20k")
+    assert machine.engine.instances.wait(container.id, 60) == 0
+    machine.collector.complete(container)
+    machine.engine.instances.remove(container.id)
+    numbers = [int(text) for text in machine.texts() if text.isdecimal()]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == LINES - 1
+    if len(numbers) < LINES:
+        _, gaps = machine.collector.lost[container.id]
+        assert gaps > 0
+        assert any(text.startswith("Error L10") for text in machine.texts())
+
+
+def test_a_container_that_is_gone_in_a_moment_leaves_its_lines(machine: Machine) -> None:
+    container = machine.run("echo out; echo err >&2; printf end")
+    assert machine.engine.instances.wait(container.id, 60) == 0
+    machine.collector.complete(container)
+    machine.engine.instances.remove(container.id)
+    found = {(line.stream, line.text) for line in machine.reader.tail(machine.app_id, 10)}
+    assert found == {("stdout", "out"), ("stderr", "err"), ("stdout", "end")}
+
+
+def test_new_lines_arrive_while_the_container_runs(machine: Machine) -> None:
+    container = machine.run("echo one; exec sleep 60")
+    eventually(lambda: machine.texts() == ["one"])
+    machine.engine.instances.remove(container.id)
+
+
+def test_a_long_line_arrives_in_one_piece(machine: Machine) -> None:
+    container = machine.run("printf %040000d 7; echo; echo next")
+    assert machine.engine.instances.wait(container.id, 60) == 0
+    machine.collector.complete(container)
+    machine.engine.instances.remove(container.id)
+    assert machine.texts() == ["7".zfill(40_000), "next"]

@@ -1,0 +1,160 @@
+"""The release stage on the memory engine: built -> releasing -> rolling."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from builders import make_app, make_build
+from sqlalchemy import select
+
+from hythe.engine.memory import Memory, Program
+from hythe.errors import EngineAway
+from hythe.model import App, ConfigVar, Database, Deployment, Formation, Release, Vault
+from hythe.names import Names
+from hythe.release.stage import ReleaseStage
+from hythe.settings import Settings
+from hythe.transcript import Transcript
+
+PHASE = "python migrate.py"
+
+
+@pytest.fixture
+def vault(settings: Settings) -> Vault:
+    return Vault.open(settings.key_file)
+
+
+@pytest.fixture
+def memory() -> Memory:
+    memory = Memory()
+    memory.images_add("sha256:one")
+    return memory
+
+
+@pytest.fixture
+def stage(
+    settings: Settings, database: Database, memory: Memory, vault: Vault
+) -> Iterator[ReleaseStage]:
+    stage = ReleaseStage(settings, database, memory.engine, Names("abcdef"), vault)
+    stage.start()
+    yield stage
+    stage.stop()
+
+
+def built(database: Database, app_id: int | None = None, **processes: str) -> int:
+    with database.write() as tx:
+        app = tx.get_one(App, app_id) if app_id else make_app(tx)
+        build = make_build(tx, app, processes or {"web": "serve"})
+        deployment = Deployment(
+            app_id=app.id,
+            kind="push",
+            status="built",
+            description="Deploy",
+            build_id=build.id,
+            created_by="test",
+        )
+        tx.add(deployment)
+        tx.flush()
+        tx.poke(app.id)
+        return deployment.id
+
+
+def wait_for(database: Database, deployment_id: int, *statuses: str) -> Deployment:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with database.read() as session:
+            deployment = session.get_one(Deployment, deployment_id)
+        if deployment.status in statuses:
+            return deployment
+        time.sleep(0.01)
+    raise AssertionError(f"{deployment.status}, not {statuses}")
+
+
+def only(database: Database, table: type[Any]) -> Any:
+    with database.read() as session:
+        return session.scalars(select(table)).one()
+
+
+def test_a_build_becomes_v1_with_the_config_and_the_formation(
+    stage: ReleaseStage, database: Database, vault: Vault
+) -> None:
+    with database.write() as tx:
+        app = make_app(tx)
+        tx.add(ConfigVar(app_id=app.id, key="A", value=vault.seal("1")))
+        app_id = app.id
+    wait_for(database, built(database, app_id, web="serve", worker="work"), "rolling")
+    release = only(database, Release)
+    assert release.version == 1
+    assert vault.unseal_map(release.config) == {"A": "1"}
+    with database.read() as session:
+        formation = {row.process: row.quantity for row in session.scalars(select(Formation))}
+    assert formation == {"web": 1, "worker": 0}
+
+
+def test_the_spec_is_frozen_from_todays_settings(
+    stage: ReleaseStage, database: Database, settings: Settings
+) -> None:
+    wait_for(database, built(database), "rolling")
+    assert only(database, Release).spec["memory"] == settings.instance_memory
+
+
+def test_the_release_phase_runs_once_and_its_lines_are_shown(
+    stage: ReleaseStage, database: Database, memory: Memory, settings: Settings
+) -> None:
+    memory.programs[(PHASE,)] = Program(output=("migrating",), code=0)
+    deployment = built(database, web="serve", release=PHASE)
+    wait_for(database, deployment, "rolling")
+    text = Transcript.of(settings, deployment).path.read_text()
+    assert text.count("       migrating\n") == 1
+    _until(lambda: not memory.engine.instances.list({}))
+
+
+def test_a_failing_release_phase_fails_the_deployment_with_its_status(
+    stage: ReleaseStage, database: Database, memory: Memory
+) -> None:
+    memory.programs[(PHASE,)] = Program(code=3)
+    failed = wait_for(database, built(database, web="serve", release=PHASE), "failed")
+    assert failed.error_code == "release-phase"
+    assert "exited with 3" in (failed.error_cause or "")
+
+
+def test_a_phase_that_runs_when_the_control_plane_stops_is_found_again(
+    settings: Settings, database: Database, memory: Memory, vault: Vault
+) -> None:
+    def new_stage() -> ReleaseStage:
+        stage = ReleaseStage(settings, database, memory.engine, Names("abcdef"), vault)
+        stage.start()
+        return stage
+
+    first = new_stage()
+    deployment = built(database, web="serve", release=PHASE)
+    _until(lambda: [c for c in memory.engine.instances.list({}) if c.state == "running"])
+    first.stop()
+    [container] = memory.engine.instances.list({})
+    memory.exit(container.name, 0)
+    second = new_stage()
+    wait_for(database, deployment, "rolling")
+    second.stop()
+
+
+def test_an_engine_that_is_away_is_waited_for(
+    stage: ReleaseStage, database: Database, memory: Memory
+) -> None:
+    memory.programs[(PHASE,)] = Program(code=0)
+    memory.fail_next("get", EngineAway())
+    wait_for(database, built(database, web="serve", release=PHASE), "rolling")
+
+
+def test_a_newer_release_supersedes_a_rollout(stage: ReleaseStage, database: Database) -> None:
+    first = built(database)
+    app_id = wait_for(database, first, "rolling").app_id
+    second = built(database, app_id)
+    wait_for(database, second, "rolling")
+    assert wait_for(database, first, "superseded").ended_at is not None
+
+
+def _until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

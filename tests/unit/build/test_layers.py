@@ -1,0 +1,65 @@
+"""Layers: flags, and files that a build left as traps."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hythe.build.layers import collect, read_files, read_inside
+from hythe.errors import BuildError
+
+
+def declare(folder: Path, name: str, text: str, *, make: bool = True) -> None:
+    (folder / f"{name}.toml").write_text(text)
+    if make:
+        (folder / name).mkdir()
+
+
+def test_layers_with_a_type_are_collected_by_name(tmp_path: Path) -> None:
+    declare(tmp_path, "b", "[types]\nlaunch = true\n[metadata]\nkey = 'x'\n")
+    declare(tmp_path, "a", "[types]\ncache = true\n")
+    declare(tmp_path, "unused", "[metadata]\nkey = 'x'\n")
+    (tmp_path / "launch.toml").write_text("")
+    found = collect(tmp_path)
+    assert [(layer.name, layer.launch, layer.cache) for layer in found] == [
+        ("a", False, True),
+        ("b", True, False),
+    ]
+    assert found[1].metadata == {"key": "x"}
+
+
+def test_flags_at_the_top_level_are_an_error(tmp_path: Path) -> None:
+    declare(tmp_path, "a", "launch = true\n")
+    with pytest.raises(BuildError, match="top level"):
+        collect(tmp_path)
+
+
+def test_a_declared_layer_needs_its_folder(tmp_path: Path) -> None:
+    declare(tmp_path, "a", "[types]\nlaunch = true\n", make=False)
+    with pytest.raises(BuildError, match="made no folder"):
+        collect(tmp_path)
+
+
+def test_a_layer_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    declare(tmp_path, "a", "[types]\nlaunch = true\n", make=False)
+    (tmp_path / "a").symlink_to("/etc")
+    with pytest.raises(BuildError, match="made no folder"):
+        collect(tmp_path)
+
+
+def test_reading_follows_no_link(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "file").symlink_to(tmp_path / "secret")
+    (tmp_path / "folder").symlink_to("/etc")
+    for name in ("file", "folder/hostname"):
+        with pytest.raises(BuildError):
+            read_inside(tmp_path, name, 100)
+    assert read_files(tmp_path, "folder") == {}
+
+
+def test_reading_is_bounded_and_does_not_hang_on_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "large").write_text("x" * 101)
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("large", "pipe"):
+        with pytest.raises(BuildError):
+            read_inside(tmp_path, name, 100)

@@ -1,0 +1,35 @@
+"""A build's lines on their way to the transcript."""
+
+from pathlib import Path
+
+from hythe.build.output import LARGEST_LINE, Output
+from hythe.transcript import Transcript
+
+
+def written(tmp_path: Path, *lines: str, secrets: tuple[str, ...] = ()) -> tuple[list[str], Output]:
+    output = Output(Transcript(tmp_path / "log"), secrets)
+    for line in lines:
+        output.line(line)
+    return Transcript(tmp_path / "log").read()[0].splitlines(), output
+
+
+def test_steps_stay_and_the_rest_is_indented(tmp_path: Path) -> None:
+    lines, _ = written(tmp_path, "-----> Step", "plain", "       indented")
+    assert lines == ["-----> Step", "       plain", "       indented"]
+
+
+def test_warnings_at_the_end_are_held_for_the_cause(tmp_path: Path) -> None:
+    lines, output = written(tmp_path, " !     early", "more", " !     cause", " !     fix")
+    assert lines == [" !     early", "       more"]
+    assert output.take_warnings() == ["cause", "fix"]
+
+
+def test_secrets_and_control_characters_do_not_get_through(tmp_path: Path) -> None:
+    lines, _ = written(tmp_path, "\x1b[31mtoken hunter22\x1b[0m\x07", secrets=("hunter22", "a"))
+    assert lines == ["       token [secret]"]
+
+
+def test_a_progress_line_keeps_its_last_state_and_long_ones_end(tmp_path: Path) -> None:
+    lines, _ = written(tmp_path, "1%\r50%\r100%", "x" * 10_000)
+    assert lines[0] == "       100%"
+    assert len(lines[1]) == LARGEST_LINE + 7

@@ -1,0 +1,58 @@
+"""Access log lines go to the app that answers for the host."""
+
+import pytest
+from builders import make_app
+
+from hythe.model import Database, Domain, now
+from hythe.observe.access_log import AccessLog, Hosts
+
+
+@pytest.fixture
+def hosts(database: Database) -> Hosts:
+    with database.write() as tx:
+        make_app(tx, "shop")
+        tx.add(Domain(app_id=1, host="shop.example.com"))
+        make_app(tx, "blog")
+    return Hosts(database, "localhost")
+
+
+def access(host: str, path: str = "/") -> bytes:
+    return (
+        f'at=info method=GET path="{path}" host={host} request_id=1f fwd="127.0.0.1" '
+        "instance=web.1 release=v7 connect=1ms service=18ms status=200 bytes=13 protocol=https"
+    ).encode()
+
+
+def test_a_line_goes_to_the_app_of_its_host(hosts: Hosts) -> None:
+    apps = AccessLog(hosts).decode(
+        [access("shop.localhost"), access("SHOP.example.com:8080"), access("blog.localhost")]
+    )
+    assert {app_id: len(lines) for app_id, lines in apps.items()} == {1: 2, 2: 1}
+    line = apps[1][0]
+    assert (line.source, line.instance, line.release) == ("router", "router", "v7")
+    assert line.text == access("shop.localhost").decode()
+
+
+def test_a_line_for_no_app_s_host_is_nobody_s(hosts: Hosts) -> None:
+    assert AccessLog(hosts).decode([access("nobody.localhost"), b"", b"garbage \xff"]) == {}
+
+
+def test_a_host_inside_a_path_is_not_taken_for_the_host(hosts: Hosts) -> None:
+    log = AccessLog(hosts)
+    for path in (
+        '/"host=shop.localhost',
+        "/\u00a0host=shop.localhost",
+        '/"\u00a0host=shop.localhost',
+    ):
+        assert set(log.decode([access("blog.localhost", path)])) == {2}
+
+
+def test_hosts_are_read_again_when_they_are_stale(hosts: Hosts, database: Database) -> None:
+    assert hosts.app_of("new.localhost") is None
+    with database.write() as tx:
+        make_app(tx, "new")
+        blog = tx.get_one(type(make_app(tx, "other")), 2)
+        blog.destroyed_at = now()
+    hosts.stale = True
+    assert hosts.app_of("new.localhost") == 3
+    assert hosts.app_of("blog.localhost") is None

@@ -1,0 +1,226 @@
+"""The plan, as values: what follows from what is wanted and what is seen."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from hythe.engine.port import Container
+from hythe.run import plan as p
+from hythe.run.desired import Desired, Group, Slot
+from hythe.run.health import Answer
+from hythe.run.observe import Observed
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DRAIN = 30.0
+
+
+def group(deployment: int = 1, version: int = 1, **quantities: int) -> Group:
+    return Group(deployment, version, "push", quantities or {"web": 1}, boot_timeout=60)
+
+
+def slot(
+    number: int = 1, deployment: int = 1, state: str = "up", process: str = "web", index: int = 1
+) -> Slot:
+    started = None if state == "pending" else NOW - timedelta(seconds=5)
+    return Slot(
+        id=number,
+        deployment_id=deployment,
+        process=process,
+        index=index,
+        address=f"10.0.0.{number}",
+        state=state,
+        started_at=started,
+        ready_at=NOW if state in ("up", "draining") else None,
+        draining_at=NOW if state == "draining" else None,
+        left=None,
+        crashes=0,
+        restarts=0,
+        retry_at=None,
+    )
+
+
+def running(number: int = 1, **values: object) -> Container:
+    container = Container(f"c{number}", f"name{number}", "sha256:one", {}, "running")
+    return replace(container, **values)  # type: ignore[arg-type]
+
+
+def desired(
+    *slots: Slot,
+    serving: Group | None = None,
+    rolling: Group | None = None,
+    destroyed: bool = False,
+) -> Desired:
+    return Desired(1, "shop", destroyed, serving, rolling, tuple(slots))
+
+
+def seen(*containers: Container, **values: object) -> Observed:
+    by_slot = {int(c.id[1:]): c for c in containers}
+    return replace(Observed(by_slot, published=(1, 5)), **values)  # type: ignore[arg-type]
+
+
+def actions(wanted: Desired, observed: Observed, now: datetime = NOW) -> tuple[p.Action, ...]:
+    return p.plan(wanted, observed, now, DRAIN).actions
+
+
+def test_nothing_to_do_at_the_fixed_point() -> None:
+    result = p.plan(desired(slot(), serving=group()), seen(running()), NOW, DRAIN)
+    assert result == p.Plan(())
+
+
+def test_a_new_release_gets_its_instances_beside_the_old_ones() -> None:
+    wanted = desired(slot(), serving=group(), rolling=group(2, 2, web=2))
+    assert actions(wanted, seen(running())) == (p.Create(2, "web", 1), p.Create(2, "web", 2))
+
+
+def test_pending_instances_start_no_more_than_are_free() -> None:
+    wanted = desired(
+        slot(1, state="pending"),
+        slot(2, state="pending", index=2),
+        rolling=group(web=2),
+    )
+    assert actions(wanted, seen(free_starts=1)) == (p.Start(1),)
+
+
+def test_an_instance_is_up_when_it_has_answered() -> None:
+    wanted = desired(slot(state="starting"), rolling=group())
+    assert actions(wanted, seen(running())) == (p.Watch(1),)
+    said = Answer(200, "answered 200 on /")
+    assert actions(wanted, seen(running(), answers={1: said})) == (p.MarkUp(1, said.said),)
+
+
+def test_an_answer_of_500_is_not_ready() -> None:
+    wanted = desired(slot(state="starting"), rolling=group())
+    answers = {1: Answer(500, "answered 500 on /")}
+    assert actions(wanted, seen(running(), answers=answers)) == (p.Watch(1),)
+
+
+def test_a_worker_is_up_when_it_has_run_for_a_second() -> None:
+    wanted = desired(slot(state="starting", process="worker"), rolling=group(worker=1))
+    assert actions(wanted, seen(running())) == (p.MarkUp(1, "is running"),)
+
+
+def test_traffic_switches_only_when_all_are_up() -> None:
+    half = desired(
+        slot(1),
+        slot(2, 2),
+        slot(3, 2, state="starting", index=2),
+        serving=group(),
+        rolling=group(2, 2, web=2),
+    )
+    assert p.Switch(2) not in actions(half, seen(running(1), running(2), running(3)))
+    full = replace(half, slots=(slot(1), slot(2, 2), slot(3, 2, index=2)))
+    assert actions(full, seen(running(1), running(2), running(3))) == (p.Switch(2),)
+
+
+def test_a_switched_deployment_is_live_when_every_router_has_the_table() -> None:
+    new = group(2, 2)
+    wanted = desired(slot(2, 2), serving=new, rolling=new)
+    assert actions(wanted, seen(running(2), acked=(1, 4))) == ()
+    assert actions(wanted, seen(running(2), acked=(1, 5))) == (p.Finish(2),)
+
+
+def test_the_old_group_leaves_after_the_switch() -> None:
+    new = group(2, 2)
+    wanted = desired(slot(1), slot(2, 2), serving=new)
+    assert actions(wanted, seen(running(1), running(2))) == (p.Drain(1),)
+
+
+def test_a_draining_instance_stays_until_the_router_acks() -> None:
+    leaving = replace(slot(1, state="draining"), left=(1, 5))
+    wanted = desired(leaving, slot(2, 2), serving=group(2, 2))
+    both = (running(1), running(2))
+    assert actions(wanted, seen(*both, acked=(1, 4))) == ()
+    assert actions(wanted, seen(*both, acked=(1, 5))) == (p.Stop(1),)
+
+
+def test_a_draining_instance_stays_until_its_requests_are_done_or_out_of_time() -> None:
+    leaving = replace(slot(1, state="draining"), left=(1, 5))
+    wanted = desired(leaving, slot(2, 2), serving=group(2, 2))
+    busy = seen(running(1), running(2), acked=(1, 5), in_flight={"i1": 1})
+    assert actions(wanted, busy) == ()
+    assert actions(wanted, busy, NOW + timedelta(seconds=DRAIN)) == (p.Stop(1),)
+
+
+def test_an_address_rests_until_the_routers_forgot_it_even_without_a_container() -> None:
+    leaving = replace(slot(1, state="draining"), left=(1, 5))
+    wanted = desired(leaving, slot(2, 2), serving=group(2, 2))
+    assert actions(wanted, seen(running(2), acked=(1, 4))) == ()
+
+
+def test_a_worker_stops_at_once() -> None:
+    leaving = slot(1, state="draining", process="worker")
+    assert actions(desired(leaving), seen(running(1), acked=(1, 0))) == (p.Stop(1),)
+
+
+def test_scaling_down_drains_the_highest_index() -> None:
+    wanted = desired(slot(1), slot(2, index=2), serving=group(web=1))
+    assert actions(wanted, seen(running(1), running(2))) == (p.Drain(2),)
+
+
+def test_scaling_up_takes_the_lowest_free_index() -> None:
+    wanted = desired(slot(1, index=2), serving=group(web=2))
+    assert actions(wanted, seen(running(1))) == (p.Create(1, "web", 1),)
+
+
+def test_a_restart_by_the_engine_takes_it_out_until_it_is_ready_again() -> None:
+    wanted = desired(slot(), serving=group())
+    crashed = running(restart_count=1, exit_code=1)
+    assert actions(wanted, seen(crashed)) == (p.MarkRestarted(1, 1, 1, 1),)
+
+
+def test_a_crash_loop_is_parked_for_longer_each_time() -> None:
+    looping = replace(slot(state="starting"), crashes=2, restarts=2)
+    observed = seen(running(restart_count=3, exit_code=1))
+    first = actions(desired(looping, serving=group()), observed)
+    assert first == (p.Park(1, 3, NOW + timedelta(seconds=1), 1),)
+    again = replace(looping, crashes=11, restarts=0)
+    later = actions(desired(again, serving=group()), seen(running(restart_count=1, exit_code=1)))
+    assert later == (p.Park(1, 12, NOW + timedelta(seconds=300), 1),)
+
+
+def test_a_parked_instance_starts_again_when_its_time_has_come() -> None:
+    parked = replace(slot(state="crashed"), crashes=3, retry_at=NOW + timedelta(seconds=8))
+    stopped = seen(running(state="exited"))
+    waiting = p.plan(desired(parked, serving=group()), stopped, NOW, DRAIN)
+    assert waiting == p.Plan((), again_in=8.0)
+    later = actions(desired(parked, serving=group()), stopped, NOW + timedelta(seconds=8))
+    assert later == (p.Start(1),)
+
+
+def test_a_container_removed_by_hand_is_made_again() -> None:
+    assert actions(desired(slot(), serving=group()), seen()) == (p.Start(1),)
+
+
+def test_containers_of_no_row_are_removed() -> None:
+    assert actions(desired(), seen(strays=(running(9),))) == (p.RemoveStray("c9"),)
+
+
+def test_a_rollout_fails_at_the_third_crash_and_says_the_status() -> None:
+    wanted = desired(slot(state="starting"), rolling=group())
+    observed = seen(running(restart_count=3, exit_code=3))
+    assert actions(wanted, observed) == (p.Fail(1, "H10", 1, "exited 3 times with 3"),)
+
+
+def test_a_rollout_fails_when_the_port_stays_shut() -> None:
+    wanted = desired(slot(state="starting"), rolling=group())
+    refuses = Answer(None, "refuses connections on port 5000")
+    late = NOW + timedelta(seconds=56)
+    failed = actions(wanted, seen(running(), answers={1: refuses}), late)
+    assert failed == (p.Fail(1, "R10", 1, refuses.said),)
+
+
+def test_boot_time_counts_from_an_instances_own_start() -> None:
+    waiting = replace(slot(state="pending"), started_at=None)
+    wanted = desired(waiting, rolling=group())
+    assert actions(wanted, seen(), NOW + timedelta(hours=1)) == (p.Start(1),)
+
+
+def test_the_instances_of_a_failed_rollout_leave_and_the_old_stay() -> None:
+    wanted = desired(slot(1), slot(2, 2, state="starting"), serving=group())
+    assert actions(wanted, seen(running(1), running(2))) == (p.Drain(2),)
+
+
+def test_a_destroyed_app_goes_container_by_container_and_then_altogether() -> None:
+    assert actions(desired(slot(), serving=group(), destroyed=True), seen(running())) == (
+        p.Drain(1),
+    )
+    assert actions(desired(destroyed=True), seen()) == (p.Erase(),)

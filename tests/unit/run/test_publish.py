@@ -1,0 +1,107 @@
+"""Which instances get requests, and when a table gets a new version."""
+
+import pytest
+from builders import make_app, make_deployment, make_release
+
+from hythe.model import App, Database, Domain, Instance, Vault, Write
+from hythe.run.publish import Publisher
+from hythe.settings import Settings
+from hythe.wire import RouteTable
+
+
+@pytest.fixture
+def vault(settings: Settings) -> Vault:
+    return Vault.open(settings.key_file)
+
+
+@pytest.fixture
+def sent() -> list[RouteTable]:
+    return []
+
+
+@pytest.fixture
+def publisher(settings: Settings, database: Database, sent: list[RouteTable]) -> Publisher:
+    return Publisher(settings, database, 9, sent.append)
+
+
+def make_instance(tx: Write, app: App, deployment_id: int, host: int, **values: object) -> Instance:
+    row = Instance(
+        app_id=app.id,
+        deployment_id=deployment_id,
+        index=host,
+        address=f"10.0.0.{host}",
+        **{"process": "web", "state": "up", **values},
+    )
+    tx.add(row)
+    tx.flush()
+    return row
+
+
+@pytest.fixture
+def app(settings: Settings, database: Database, vault: Vault) -> App:
+    """An app with v1 serving and v2 rolling, an instance of each."""
+    with database.write() as tx:
+        app = make_app(tx)
+        tx.add(Domain(app_id=app.id, host="shop.example.com"))
+        old = make_deployment(tx, app, make_release(tx, vault, settings, app))
+        release = make_release(tx, vault, settings, app, version=2)
+        new = make_deployment(tx, app, release, "rolling")
+        make_instance(tx, app, old.id, 1)
+        make_instance(tx, app, new.id, 2)
+        app.serving_id = old.id
+        return app
+
+
+def test_only_the_serving_deployment_gets_requests(
+    app: App, publisher: Publisher, sent: list[RouteTable]
+) -> None:
+    publisher.publish()
+    [route] = sent[0].routes
+    assert route.hosts == ("shop.localhost", "shop.example.com")
+    assert [(t.host, t.release) for t in route.targets] == [("10.0.0.1", "v1")]
+    assert sent[0].version == (9, 1)
+
+
+def test_an_equal_table_is_not_published_again(
+    app: App, publisher: Publisher, sent: list[RouteTable]
+) -> None:
+    publisher.publish()
+    publisher.publish()
+    assert len(sent) == 1
+
+
+def test_a_new_control_plane_goes_on_with_the_same_version(
+    app: App, publisher: Publisher, settings: Settings, database: Database
+) -> None:
+    publisher.publish()
+    again: list[RouteTable] = []
+    Publisher(settings, database, 9, again.append).publish()
+    assert [table.version for table in again] == [(9, 1)]
+
+
+def test_a_draining_instance_learns_the_first_version_without_it(
+    app: App, publisher: Publisher, database: Database, sent: list[RouteTable]
+) -> None:
+    publisher.publish()
+    with database.write() as tx:
+        row = tx.get_one(Instance, 1)
+        row.state = "draining"
+    publisher.publish()
+    assert sent[-1].routes[0].targets == ()
+    with database.read() as session:
+        row = session.get_one(Instance, 1)
+    assert (row.left_epoch, row.left_sequence) == (9, 2)
+
+
+def test_an_app_without_targets_says_whether_it_crashed(
+    app: App, publisher: Publisher, database: Database, sent: list[RouteTable]
+) -> None:
+    with database.write() as tx:
+        row = tx.get_one(Instance, 1)
+        row.state, row.crashes = "crashed", 3
+    publisher.publish()
+    assert sent[-1].routes[0].error == "H10"
+    with database.write() as tx:
+        tx.get_one(Instance, 1).state = "gone"
+    publisher.publish()
+    assert sent[-1].routes[0].error == "H14"

@@ -1,0 +1,71 @@
+"""The words behind a rejected ref."""
+
+import pytest
+
+from hythe.model import App, Database, Deployment, Release
+from hythe.source.verdict import verdict
+
+
+def make_deployment(
+    database: Database, status: str, code: str | None = None, version: int | None = None
+) -> int:
+    """A deployment of an app that v1 serves."""
+    with database.write() as tx:
+        app = App(name="shop")
+        tx.add(app)
+        tx.flush()
+        first = _deployment(tx, app, "live", None, 1)
+        app.serving_id = first.id
+        return _deployment(tx, app, status, code, version).id
+
+
+def _deployment(tx, app, status, code, version):  # type: ignore[no-untyped-def]
+    release = None
+    if version:
+        release = Release(
+            app_id=app.id, version=version, description="", image="sha256:0", config=b"", spec={},
+            created_by="test",
+        )  # fmt: skip
+        tx.add(release)
+        tx.flush()
+    row = Deployment(
+        app_id=app.id, kind="push", status=status, error_code=code, created_by="test",
+        release_id=release and release.id,
+    )  # fmt: skip
+    tx.add(row)
+    tx.flush()
+    return row
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "version", "words"),
+    [
+        ("live", None, 7, None),
+        ("failed", "no-buildpack", None, "build failed, v1 still serves"),
+        ("failed", "release-phase", 7, "release phase failed, v1 still serves"),
+        ("failed", "release-phase", None, "release phase failed, v1 still serves"),
+        ("failed", "R10", 7, "v7 never became healthy, v1 still serves"),
+        ("failed", "H10", 7, "v7 never became healthy, v1 still serves"),
+        ("failed", "engine", 7, "v7 failed (engine), v1 still serves"),
+        ("superseded", None, 7, "superseded by a newer push"),
+    ],
+)
+def test_verdict_names_what_failed_and_what_serves(
+    database: Database, status: str, code: str | None, version: int | None, words: str | None
+) -> None:
+    deployment_id = make_deployment(database, status, code, version)
+    with database.read() as session:
+        assert verdict(session, deployment_id) == words
+
+
+def test_first_failure_says_that_nothing_serves(database: Database) -> None:
+    deployment_id = make_deployment(database, "failed", "build")
+    with database.write() as tx:
+        tx.get_one(App, 1).serving_id = None
+    with database.read() as session:
+        assert verdict(session, deployment_id) == "build failed, nothing serves yet"
+
+
+def test_deployment_of_a_destroyed_app_has_a_verdict(database: Database) -> None:
+    with database.read() as session:
+        assert verdict(session, 1) == "the app was destroyed"
