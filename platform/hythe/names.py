@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hythe.errors import InvalidName
 
 LABEL_INSTALLATION = "io.hythe.installation"
-LABEL_KIND = "io.hythe.kind"  # instance | build | release-phase
+LABEL_KIND = "io.hythe.kind"  # instance | build | spare | release-phase
 LABEL_APP = "io.hythe.app"  # the app's id
 LABEL_APP_NAME = "io.hythe.app-name"
 LABEL_PROCESS = "io.hythe.process"
@@ -106,6 +106,10 @@ class Names:
 
     def build(self, app: str, build_id: int) -> str:
         return f"{self.prefix}.{app}.build.{build_id}"
+
+    def spare(self, number: int) -> str:
+        """A build container that no build has taken yet."""
+        return f"{self.prefix}.spare.{number}"
 
     def release_phase(self, app: str, deployment_id: int) -> str:
         return f"{self.prefix}.{app}.release.d{deployment_id}"

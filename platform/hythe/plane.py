@@ -59,9 +59,9 @@ def serve(settings: Settings, nursery: Nursery) -> None:
     engine.instances.isolate(names.bridge_prefix, [settings.http_port, settings.https_port])
     source = SourceStage(settings, database)
     build = BuildStage(settings, database, engine, names, vault, nursery)
-    release = ReleaseStage(settings, database, engine, names, vault)
     store = LogStore(settings)
     collector = Collector(settings, database, engine, names)
+    release = ReleaseStage(settings, database, engine, names, vault, collector.complete)
     run_stage = RunStage(
         settings,
         database,

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
         description="Largest push or upload, bytes, packed and unpacked.",
     )
     build_slots: int = Field(1, ge=1, description="Builds that run at the same time.")
+    build_spares: int = Field(
+        1, ge=0, le=1, description="Build containers started ahead, so that a push need not wait."
+    )
     build_memory: int = Field(2 * 1024**3, description="Memory limit of a build, bytes.")
     build_cpus: float = Field(2.0, gt=0, description="CPU limit of a build, cores.")
     build_pids: int = Field(1024, ge=16, description="Process limit of a build.")

@@ -1,28 +1,30 @@
 """Dockerfile builds on a real engine, by both builders."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from contract.kit import Kit
 from docker.errors import APIError
 from images import BUSYBOX
 
-from hythe.engine.docker.build import DockerfileBuild
+from hythe.engine.docker.buildkit import BuildKit
 from hythe.engine.docker.client import Client
 from hythe.engine.port import Limits
 from hythe.errors import BuildError
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("no_leftovers")]
-Build = Callable[[str], list[str]]
-
-
-class ClassicBuild(DockerfileBuild):
-    """As on a machine without a docker command."""
-
-    _buildkit = None
+Build = Callable[..., list[str]]
+ONLY_BUILDKIT = "RUN --mount=type=tmpfs,target=/scratch true"
+MEMORY = 64 << 20
+# What a step shows of its own limits, on either version of cgroups.
+PIDS_MAX = "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null"
+CPU_MAX = "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null"
 
 
 def fresh(kit: Kit, instructions: str) -> str:
@@ -41,22 +43,31 @@ def no_leftovers(docker_kit: Kit) -> Iterator[None]:
                 api.remove_image(image)
 
 
-@pytest.fixture(params=[DockerfileBuild, ClassicBuild])
-def builder(request: pytest.FixtureRequest) -> DockerfileBuild:
-    builder: DockerfileBuild = request.param(Client(None))
-    if isinstance(builder, ClassicBuild) or builder._buildkit:
-        return builder
-    pytest.skip("no docker command here speaks BuildKit")
+@pytest.fixture
+def classic(docker_kit: Kit, tmp_path: Path) -> Build:
+    """Builds instructions that both builders know."""
+
+    def run(instructions: str, **options: Any) -> list[str]:
+        (tmp_path / "Dockerfile").write_text(fresh(docker_kit, instructions))
+        options = {"limits": Limits(), "labels": docker_kit.labels} | options
+        images = docker_kit.engine.images
+        return list(images.build(tmp_path, "Dockerfile", ref=docker_kit.ref(), **options))
+
+    return run
 
 
 @pytest.fixture
-def build(builder: DockerfileBuild, docker_kit: Kit, tmp_path: Path) -> Build:
-    def run(instructions: str) -> list[str]:
-        (tmp_path / "Dockerfile").write_text(fresh(docker_kit, instructions))
-        labels = docker_kit.labels
-        return list(builder.run(tmp_path, "Dockerfile", docker_kit.ref(), labels, Limits()))
+def buildkit(classic: Build) -> Build:
+    """Builds instructions, and one before them that only BuildKit knows."""
+    if not BuildKit(Client(None)).command:
+        pytest.skip("no docker command here speaks BuildKit")
+    return lambda instructions, **options: classic(f"{ONLY_BUILDKIT}\n{instructions}", **options)
 
-    return run
+
+@pytest.fixture(params=["classic", "buildkit"])
+def build(request: pytest.FixtureRequest) -> Build:
+    build: Build = request.getfixturevalue(request.param)
+    return build
 
 
 def test_steps_and_their_output_are_shown(build: Build, docker_kit: Kit) -> None:
@@ -93,21 +104,49 @@ def test_ignored_files_stay_out(build: Build, tmp_path: Path) -> None:
     assert not any("secret" in line for line in lines if "found:" in line)
 
 
-def test_closing_the_iterator_ends_the_build(
-    builder: DockerfileBuild, docker_kit: Kit, tmp_path: Path
-) -> None:
+@pytest.fixture(params=["", ONLY_BUILDKIT], ids=["classic", "buildkit"])
+def sleeper(request: pytest.FixtureRequest, docker_kit: Kit, tmp_path: Path) -> Path:
+    """A Dockerfile whose last step says "begun 2" and then nothing for long."""
+    if request.param and not BuildKit(Client(None)).command:
+        pytest.skip("no docker command here speaks BuildKit")
     marker = docker_kit.prefix
     script = f"echo {marker} > /{marker}; echo begun $((1 + 1)); sleep 100; true"
-    (tmp_path / "Dockerfile").write_text(fresh(docker_kit, f"RUN {script}"))
-    output = builder.run(tmp_path, "Dockerfile", docker_kit.ref(), {}, Limits())
+    (tmp_path / "Dockerfile").write_text(fresh(docker_kit, f"{request.param}\nRUN {script}"))
+    return tmp_path
+
+
+def test_closing_the_iterator_ends_the_build(sleeper: Path, docker_kit: Kit) -> None:
+    images = docker_kit.engine.images
+    output = images.build(sleeper, "Dockerfile", docker_kit.ref(), {}, Limits())
     assert next(line for line in output if line == "begun 2")
-    assert running(marker)
+    assert running(docker_kit.prefix)
     output.close()  # type: ignore[attr-defined]
+    assert_ended(docker_kit)
+
+
+def test_killing_the_process_ends_the_build(sleeper: Path, docker_kit: Kit) -> None:
+    """The way in which the time limit ends it."""
+    program = (
+        "import sys; from pathlib import Path;"
+        "from hythe.engine.docker import connect; from hythe.engine.port import Limits\n"
+        "for line in connect().images.build(Path(sys.argv[1]), 'Dockerfile', sys.argv[2], {},"
+        " Limits()): print(line, flush=True)"
+    )
+    command = [sys.executable, "-c", program, sleeper, docker_kit.ref()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert next(line for line in process.stdout if line == "begun 2\n")
+        assert running(docker_kit.prefix)
+        process.kill()
+    assert_ended(docker_kit)
+
+
+def assert_ended(kit: Kit) -> None:
     deadline = time.monotonic() + 20
-    while running(marker) and time.monotonic() < deadline:
+    while running(kit.prefix) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not running(marker)
-    assert docker_kit.engine.images.find(docker_kit.ref()) is None
+    assert not running(kit.prefix)
+    assert kit.engine.images.find(kit.ref()) is None
 
 
 def running(marker: str) -> bool:
@@ -123,14 +162,88 @@ def running(marker: str) -> bool:
     return False
 
 
-def test_mounts_of_buildkit_work(docker_kit: Kit, tmp_path: Path) -> None:
-    builder = DockerfileBuild(Client(None))
-    if not builder._buildkit:
-        pytest.skip("no docker command here speaks BuildKit")
+def test_mounts_of_buildkit_work(buildkit: Build) -> None:
     mount = "RUN --mount=type=cache,target=/cache echo a$((1 + 1)) > /cache/x && cat /cache/x"
-    (tmp_path / "Dockerfile").write_text(fresh(docker_kit, mount))
-    lines = list(builder.run(tmp_path, "Dockerfile", docker_kit.ref(), {}, Limits()))
+    lines = buildkit(mount)
     assert "a2" in lines
+    assert any("limited in time only" in line for line in lines)
+
+
+def test_step_over_the_memory_limit_is_killed(classic: Build) -> None:
+    with pytest.raises(BuildError, match="more than the 64 MiB of a build"):
+        classic("RUN tail /dev/zero", limits=Limits(memory=MEMORY))
+
+
+def test_fork_bomb_fails_at_the_process_limit(classic: Build) -> None:
+    bomb = "RUN i=0; while [ $i -lt 500 ]; do sleep 20 & i=$((i+1)); done; echo all $((250 * 2))"
+    lines: list[str] = []
+    with pytest.raises(BuildError, match="RUN i=0"):
+        lines = classic(bomb, limits=Limits(memory=MEMORY, pids=30))
+    assert "all 500" not in lines
+
+
+@pytest.mark.parametrize(("show", "limit"), [(PIDS_MAX, "77"), (CPU_MAX, "50000")])
+def test_step_gets_its_limit_soon_after_its_start(classic: Build, show: str, limit: str) -> None:
+    wait = f"until {show} | grep {limit}; do i=$((i+1)); [ $i -lt 100 ] || exit 1; sleep 0.1; done"
+    classic(f"RUN {wait}", limits=Limits(cpus=0.5, pids=77))
+
+
+def test_step_cannot_change_the_limits_of_another_container(
+    classic: Build, docker_kit: Kit
+) -> None:
+    other = docker_kit.started(limits=Limits(pids=33))
+    classic(f"RUN echo ' ---> Running in {other.id[:12]}'; sleep 1", limits=Limits(pids=44))
+    assert Client(None).api.inspect_container(other.id)["HostConfig"]["PidsLimit"] == 33
+
+
+def test_proxies_reach_a_step_and_not_the_image(build: Build, docker_kit: Kit) -> None:
+    args = {"HTTP_PROXY": "http://ann:pass@proxy.test:1", "no_proxy": "inside.test"}
+    lines = build("RUN echo $((1 + 1)) ${#HTTP_PROXY} $no_proxy", args=args)
+    assert f"2 {len(args['HTTP_PROXY'])} inside.test" in lines
+    assert not told(docker_kit, "proxy.test", "inside.test")
+
+
+def test_a_declared_argument_is_given_and_told_in_the_history(
+    build: Build, docker_kit: Kit
+) -> None:
+    args = {"PIP_INDEX_URL": "http://index.test/", "UV_INDEX": "http://hidden.test/"}
+    lines = build("ARG PIP_INDEX_URL\nRUN echo $((1 + 1)) $PIP_INDEX_URL", args=args)
+    assert "2 http://index.test/" in lines
+    assert told(docker_kit, "index.test")
+    assert not told(docker_kit, "hidden.test")
+
+
+def test_a_declared_argument_with_a_password_is_left_out(build: Build, docker_kit: Kit) -> None:
+    args = {"PIP_INDEX_URL": "http://ann:pass@index.test/", "HTTP_PROXY": "http://ann:pass@p.test"}
+    lines = build("ARG PIP_INDEX_URL\nARG HTTP_PROXY\nRUN echo ${#PIP_INDEX_URL}", args=args)
+    assert any(line.startswith("PIP_INDEX_URL carries a password") for line in lines)
+    assert "0" in lines
+    assert not told(docker_kit, "index.test", "p.test")
+
+
+def test_secrets_reach_the_steps_that_mount_them_and_not_the_image(
+    buildkit: Build, docker_kit: Kit, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    bundle.write_text("certificate.test\n")
+    mounts = "--mount=type=secret,id=ca,target=/etc/ca --mount=type=secret,id=PIP_INDEX_URL"
+    lines = buildkit(
+        f"RUN {mounts} cat /etc/ca /run/secrets/PIP_INDEX_URL; echo",
+        args={"PIP_INDEX_URL": "http://ann:pass@index.test/"},
+        secrets={"ca": bundle},
+    )
+    assert {"certificate.test", "http://ann:pass@index.test/"} <= set(lines)
+    assert not told(docker_kit, "certificate.test", "index.test")
+
+
+def told(kit: Kit, *words: str) -> bool:
+    """Whether the image's configuration, history or files hold one of the words."""
+    api = Client(None).api
+    texts = [str(api.inspect_image(kit.ref())), str(api.history(kit.ref()))]
+    saved = b"".join(api.get_image(kit.ref()))
+    return any(word in text for word in words for text in texts) or any(
+        word.encode() in saved for word in words
+    )
 
 
 def test_dockerfile_outside_the_source_is_refused(docker_kit: Kit, tmp_path: Path) -> None:

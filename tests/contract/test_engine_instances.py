@@ -9,7 +9,7 @@ import pytest
 from contract.kit import FAILS, STUBBORN, UP, Kit
 
 from hythe.engine.port import Container
-from hythe.errors import AddressTaken, ImageMissing, NotFound
+from hythe.errors import AddressTaken, EngineError, ImageMissing, NotFound
 
 PATIENCE = 20.0  # seconds, for things that take milliseconds
 
@@ -129,6 +129,25 @@ def test_exit_is_undone_by_the_restart_policy(kit: Kit) -> None:
     eventually(lambda: kit.seen(container).restart_count >= 1)
     kit.instances.stop(container.id, 1)
     assert kit.seen(container).state == "exited"
+
+
+def test_a_renamed_one_is_found_by_its_new_name_only(kit: Kit) -> None:
+    container = kit.create()
+    name = kit.name()
+    kit.instances.rename(container.id, name)
+    found = kit.instances.get(name)
+    assert found is not None and found.id == container.id
+    assert kit.instances.get(container.name) is None
+    with pytest.raises(EngineError):
+        kit.instances.rename(kit.create().id, name)
+
+
+def test_a_paused_one_is_frozen_and_can_be_removed(kit: Kit) -> None:
+    container = kit.started()
+    kit.instances.pause(container.id)
+    assert kit.seen(container).state == "paused"
+    kit.instances.remove(container.id)
+    assert kit.instances.get(container.id) is None
 
 
 def test_absent_one_is_nothing_to_stop_kill_or_remove(kit: Kit) -> None:

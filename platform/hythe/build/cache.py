@@ -43,14 +43,13 @@ class Cache:
         return self.folder / "lent.json"
 
     def lend(self, layers: Path) -> None:
-        """Move the cached layers to `layers`, which must not exist; afterwards it does."""
+        """Move the cached layers into `layers`, which is empty; a container may have mounted it."""
         self.recover()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write_note({"layers": str(layers)})
         if self.layers.is_dir():
-            self.layers.rename(layers)
-        else:
-            layers.mkdir(mode=0o755)
+            _move_entries(self.layers, layers)
+            self.layers.rmdir()
 
     def remember(self, layers: Path) -> dict[str, str]:
         """Note what the lent layers are like; call it before the build runs anything.
@@ -96,11 +95,12 @@ class Cache:
         layers = Path(note["layers"])
         if lent_to not in (None, layers):
             return
-        if layers.is_dir() and not self.layers.is_dir():
+        if layers.is_dir():
             if "known" in note:
                 self._take_unchanged(layers, note["known"])
-            else:
-                layers.rename(self.layers)  # the build had not run anything yet
+            else:  # the build had not run anything yet
+                self.layers.mkdir(mode=0o755, exist_ok=True)
+                _move_entries(layers, self.layers)
         self._note.unlink()
 
     def remove(self) -> None:
@@ -110,10 +110,10 @@ class Cache:
     def _take_unchanged(self, layers: Path, known: dict[str, dict[str, str]]) -> None:
         for name, facts in known.items():
             folder = layers / name
-            if folder.is_symlink() or not folder.is_dir():
+            home = self.layers / name
+            if folder.is_symlink() or not folder.is_dir() or home.exists():
                 continue
             if fingerprint(folder) == facts["fingerprint"]:
-                home = self.layers / name
                 home.parent.mkdir(parents=True, exist_ok=True)
                 _same_owner(folder.parent, home.parent)
                 folder.rename(home)
@@ -156,6 +156,11 @@ def _layer_folders(layers: Path) -> list[Path]:
         for entry in sorted(owner.iterdir())
         if entry.is_dir() and not entry.is_symlink()
     ]
+
+
+def _move_entries(folder: Path, to: Path) -> None:
+    for entry in list(folder.iterdir()):
+        entry.rename(to / entry.name)
 
 
 def _text(file: Path) -> str:

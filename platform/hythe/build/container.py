@@ -1,8 +1,7 @@
 """The build container: where buildpacks run, once, jailed, on folders of the host."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hythe.build.operator import Registries
@@ -13,7 +12,6 @@ from hythe.names import LABEL_APP, LABEL_BUILD, LABEL_KIND, Names
 from hythe.settings import Settings
 
 APP, LAYERS, PLATFORM, SCRATCH = "/workspace", "/layers", "/platform", "/cnb/scratch"
-KILL_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +35,12 @@ class BuildContainer:
             line(text)
         return stream.exit_code()
 
-    def end(self) -> None:
-        """Kill everything in it, so that the host can read what it wrote."""
-        self.engine.instances.kill(self.id)
-        self.engine.instances.wait(self.id, KILL_SECONDS)
+    def freeze(self) -> None:
+        """Stop everything in it for good, so that the host can read what it wrote.
+
+        Frozen and not killed, since a push waits for it: 0.02 s instead of 0.1 s.
+        """
+        self.engine.instances.pause(self.id)
 
 
 def build_user() -> str:
@@ -57,15 +57,11 @@ def labels(names: Names, app_id: int, build_id: int) -> dict[str, str]:
     return {**names.labels, LABEL_KIND: "build", LABEL_APP: str(app_id), LABEL_BUILD: str(build_id)}
 
 
-@contextmanager
-def running(engine: Engine, spec: ContainerSpec) -> Iterator[BuildContainer]:
-    """The container of a spec, started; killed at the end whatever happens."""
+def start(engine: Engine, spec: ContainerSpec) -> BuildContainer:
+    """The container of a spec, started. The supervisor removes it by its labels."""
     container = BuildContainer(engine, engine.instances.create(spec).id)
-    try:
-        engine.instances.start(container.id)
-        yield container
-    finally:
-        container.end()
+    engine.instances.start(container.id)
+    return container
 
 
 def spec(
@@ -77,13 +73,14 @@ def spec(
     image: str,
     labels: Mapping[str, str],
     buildpacks: Mount,
+    seconds: str,
 ) -> ContainerSpec:
-    """A build container. Its own clock ends it when nobody else does."""
+    """A build container, which ends by itself after so many seconds ("infinity": never)."""
     return ContainerSpec(
         name=name,
         image=image,
         entrypoint=(),
-        command=("sleep", str(settings.build_timeout + 60)),
+        command=("sleep", seconds),
         env=registries.env,
         labels=labels,
         user=build_user(),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hythe.build.operator import registries
 from hythe.build.output import Output
 from hythe.build.result import DOCKERFILE_CAPABILITIES, ImageFacts
 from hythe.engine.port import Engine, Image, Limits
@@ -9,6 +10,7 @@ from hythe.errors import BuildError, PlatformError
 
 FILE = "Dockerfile"
 SHELL = ("/bin/sh", "-c")
+BUNDLE = "ca-certificates.crt"  # the secret that is the host's CA bundle
 
 
 def present(source: Path) -> bool:
@@ -24,7 +26,13 @@ def build(
     output: Output,
 ) -> Image:
     """Build the Dockerfile at the root of the source."""
-    for line in engine.images.build(source, FILE, reference, labels, limits):
+    operator = registries()
+    bundle = operator.bundle()
+    secrets = {BUNDLE: bundle} if bundle else {}
+    lines = engine.images.build(
+        source, FILE, reference, labels, limits, operator.settings(), secrets
+    )
+    for line in lines:
         output.line(line)
     output.flush()
     image = engine.images.find(reference)

@@ -42,6 +42,7 @@ class Request:
     source: str  # absolute path
     version: str  # commit or tree
     env: dict[str, str] = field(default_factory=dict)  # config that the build may see
+    spare: str | None = None  # the name of the container that has mounted the build's folders
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -97,7 +98,7 @@ class Job:
         cache = Cache.of(self.settings, self.request.app_id)
         uid = jail.build_uid()
         with self._step("prepare"):
-            self.workspace.make(self.request.env, uid)
+            self.workspace.write_env(self.request.env, uid)
             self.workspace.copy_source(Path(self.request.source), uid)
             cache.lend(self.workspace.layers)
             declared = self._procfile(self.workspace.app)
@@ -111,7 +112,26 @@ class Job:
         return Result(image, processes, BUILDPACKS, self.steps)
 
     def _run_buildpacks(self, bases: stack.Stack, cache: Cache) -> lifecycle.Built:
-        folder = share.folder("buildpacks")
+        with self._step("container"), ThreadPoolExecutor(1) as pool:
+            remembered = pool.submit(cache.remember, self.workspace.layers)
+            container = self._container(bases)
+            remembered.result()  # before anything runs that could change them
+        with self._step("detect"):
+            group = Detector(container, self.workspace).choose(catalog(share.folder("buildpacks")))
+        with self._step("build"):
+            built = lifecycle.build(container, self.workspace, group, self.output)
+        with self._step("freeze"):
+            container.freeze()
+        return built
+
+    def _container(self, bases: stack.Stack) -> jail.BuildContainer:
+        """The spare that was started ahead for this workspace, or a new one."""
+        spare = self.request.spare
+        if spare is not None:
+            found = self.engine.instances.get(spare)
+            if found is not None and found.state == "running" and found.image == bases.build_id:
+                self.engine.instances.rename(found.id, self.container_name)
+                return jail.BuildContainer(self.engine, found.id)
         spec = jail.spec(
             self.settings,
             self.workspace,
@@ -119,18 +139,10 @@ class Job:
             name=self.container_name,
             image=bases.build_id,
             labels=self.labels,
-            buildpacks=Mount(folder, MOUNTED, read_only=True),
+            buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
+            seconds=str(self.settings.build_timeout + 60),
         )
-        started = time.monotonic()
-        with ThreadPoolExecutor(1) as pool:
-            remembered = pool.submit(cache.remember, self.workspace.layers)
-            with jail.running(self.engine, spec) as container:
-                remembered.result()  # before anything runs that could change them
-                self.steps.append(Step("container", time.monotonic() - started))
-                with self._step("detect"):
-                    group = Detector(container, self.workspace).choose(catalog(folder))
-                with self._step("build"):
-                    return lifecycle.build(container, self.workspace, group, self.output)
+        return jail.start(self.engine, spec)
 
     def _export(self, bases: stack.Stack, built: lifecycle.Built) -> str:
         exporter = Exporter(

@@ -45,6 +45,18 @@ class Registries:
     env: Mapping[str, str]
     mounts: tuple[Mount, ...]
 
+    def settings(self) -> dict[str, str]:
+        """The environment without the places of the CA bundle."""
+        return {name: value for name, value in self.env.items() if name not in CA}
+
+    def bundle(self) -> Path | None:
+        """The CA bundle on the host."""
+        inside = self.env.get(CA[0])
+        if inside is None:
+            return None
+        sources = {mount.target: mount.source for mount in self.mounts}
+        return sources.get(inside, Path(inside))
+
 
 def proxy_env(host: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The proxy variables that are set, in both spellings."""

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hythe import logs
+from hythe.build.container import build_uid
 from hythe.build.job import Job, Request
 from hythe.build.workspace import Workspace
 from hythe.engine import docker
@@ -55,8 +56,9 @@ def read(workspace: Workspace) -> dict[str, Any] | Failure:
 
 def _work(request: Request, engine: Engine) -> None:
     workspace = Workspace.of(Settings(**request.settings), request.build_id)
-    workspace.remove()  # of an attempt that was interrupted
-    workspace.folder.mkdir(parents=True)
+    if request.spare is None:
+        workspace.remove()  # of an attempt that was interrupted
+        workspace.lay_out(build_uid())
     job = Job(request, engine)
     try:
         document: dict[str, Any] = {"result": job.run().as_json()}

@@ -8,6 +8,7 @@ again once.
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from hythe import logs
@@ -18,6 +19,7 @@ from hythe.build.container import labels
 from hythe.build.job import Request
 from hythe.build.nursery import Child, Nursery
 from hythe.build.outcome import Failure
+from hythe.build.spare import Spares
 from hythe.build.workspace import Workspace
 from hythe.engine.port import Engine
 from hythe.errors import BuildInterrupted, BuildTimeout, EngineError, HytheError
@@ -29,6 +31,7 @@ from hythe.transcript import Transcript
 HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 5.0  # a claim is tried at least so often, whatever bells ring
 ATTEMPTS = 2
+REST_SECONDS = 3.0
 
 log = logs.get(__name__)
 
@@ -54,8 +57,12 @@ class BuildStage:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._running: dict[int, Child] = {}  # by app
+        self._spares = Spares(settings, engine, names)
+        self._rest = ThreadPoolExecutor(1, thread_name_prefix="build-rest")
 
     def start(self) -> None:
+        self._sweep()
+        self._rest.submit(self._prepare_spare)
         for number in range(self._settings.build_slots):
             thread = threading.Thread(target=self._slot, name=f"build-{number}", daemon=True)
             thread.start()
@@ -67,6 +74,8 @@ class BuildStage:
         self._database.ring(0)  # wakes the slots
         for thread in self._threads:
             thread.join()
+        self._rest.shutdown()
+        self._spares.sweep()
 
     def forget(self, app_id: int) -> None:
         """End a build of a destroyed app, and remove its containers and its cache."""
@@ -113,7 +122,7 @@ class BuildStage:
         """Write down how it ended. Success is told first, the rest of the work is off its path."""
         if isinstance(end, dict):
             self._claims.succeed(claim, end)
-            self._tidy(claim)
+            self._rest.submit(self._tidy_later, claim)
             return
         self._tidy(claim)
         if end is not None:
@@ -165,6 +174,7 @@ class BuildStage:
             source=str(self._settings.home / claim.source),
             version=claim.version,
             env=claim.env,
+            spare=self._spares.take(Workspace.of(self._settings, claim.build_id)),
         )
 
     def _tidy(self, claim: Claim) -> None:
@@ -174,12 +184,39 @@ class BuildStage:
         except EngineError as error:
             log.warning("build container left behind", build=claim.build_id, error=error.cause)
 
+    def _tidy_later(self, claim: Claim) -> None:
+        """The engine is busy with the new instances now; removals would slow their start."""
+        self._stopping.wait(REST_SECONDS)
+        self._tidy(claim)
+        self._prepare_spare()
+
+    def _prepare_spare(self) -> None:
+        try:
+            if not self._stopping.is_set():
+                self._spares.prepare()
+        except (EngineError, OSError) as error:  # builds do without
+            log.warning("no spare build container", error=str(error))
+
+    def _sweep(self) -> None:
+        """Remove what an earlier control plane left; caches get back what is unchanged."""
+        try:
+            self._spares.sweep()
+            for found in self._engine.instances.list({**self._names.labels, LABEL_KIND: "build"}):
+                self._engine.instances.remove(found.id)
+        except EngineError as error:
+            log.warning("build containers left behind", error=error.cause)
+        for folder in (self._settings.home / "cache").glob("*"):
+            Cache(folder).recover()
+        for folder in (self._settings.home / "builds").glob("*"):
+            Workspace(folder).remove()
+
     def _clean(self, claim: Claim) -> None:
         """Remove the build's containers and folders; give the cache back what is unchanged."""
         for container in self._engine.instances.list(
             labels(self._names, claim.app_id, claim.build_id)
         ):
             self._engine.instances.remove(container.id)
+        self._engine.instances.remove(self._names.build(claim.app, claim.build_id))  # was a spare
         workspace = Workspace.of(self._settings, claim.build_id)
         Cache.of(self._settings, claim.app_id).recover(workspace.layers)
         workspace.remove()

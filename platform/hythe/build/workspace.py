@@ -50,20 +50,25 @@ class Workspace:
     def outcome(self) -> Path:
         return self.folder / "outcome.json"
 
-    def make(self, env: Mapping[str, str], uid: int) -> None:
-        """Make the folders but layers/ and app/; env becomes the platform's env files."""
+    def lay_out(self, uid: int) -> None:
+        """Make the folders, empty. A container may mount them from then on."""
         (self.platform / "env").mkdir(parents=True)
-        self.scratch.mkdir()
+        for folder in (self.app, self.layers, self.scratch):
+            folder.mkdir(mode=0o755)
+        give(self.app, uid)
+        give(self.scratch, uid)
+
+    def write_env(self, env: Mapping[str, str], uid: int) -> None:
+        """env becomes the platform's env files."""
         for key, value in env.items():
             file = self.platform / "env" / key
             file.touch(mode=0o400)
             file.write_bytes(value.encode(errors="surrogateescape"))
             give(file, uid)
-        give(self.scratch, uid)
 
     def copy_source(self, source: Path, uid: int) -> None:
         """Copy the source to app/ (a reflink where the file system has them) and give it to uid."""
-        command = ["cp", "-a", "--reflink=auto", "--", str(source), str(self.app)]
+        command = ["cp", "-a", "--reflink=auto", "--", f"{source}/.", str(self.app)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=COPY_SECONDS)
         if done.returncode != 0:
             raise PlatformError(

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+import click
 import typer
 
 from hythe.cli import (  # noqa: F401 - importing registers the commands
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except Failure as failure:
         return _complain(failure.cause, failure.fix, failure.exit_code)
-    except typer.TyperException as misuse:
+    except click.ClickException as misuse:
         return _complain(misuse.format_message(), _hint(typed), misuse.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

@@ -123,12 +123,24 @@ class Images(Protocol):
         """
 
     def build(
-        self, context: Path, dockerfile: str, ref: str, labels: Mapping[str, str], limits: Limits
+        self,
+        context: Path,
+        dockerfile: str,
+        ref: str,
+        labels: Mapping[str, str],
+        limits: Limits,
+        args: Mapping[str, str] | None = None,
+        secrets: Mapping[str, Path] | None = None,
     ) -> Iterator[str]:
         """Build a Dockerfile (a path inside context) and yield its output lines.
 
-        Closing the iterator ends the build. Raises BuildError with the failing step. Limits hold as
-        far as the builder has them: BuildKit has none.
+        Closing the iterator, or the death of the caller's process, ends the build. Raises
+        BuildError with the failing step. Limits hold for each step, unless the Dockerfile needs
+        BuildKit, which has none: a line says so.
+
+        Of `args`, proxies reach every step, others an `ARG` that names them; that keeps its value
+        in the image's history, so one with a password is left out. A step of BuildKit may mount
+        any of `args` but proxies, and the files of `secrets`: `RUN --mount=type=secret,id=NAME`.
         """
 
     def tag(self, ref: str, new_ref: str) -> None: ...
@@ -163,6 +175,12 @@ class Instances(Protocol):
 
     def kill(self, container_id: str, signal: str = "SIGKILL") -> None:
         """Absent or stopped is not an error. The engine does not restart what was killed."""
+
+    def rename(self, container_id: str, name: str) -> None:
+        """Give it another name. Raises NotFound, or EngineError when the name is taken."""
+
+    def pause(self, container_id: str) -> None:
+        """Freeze every process in a running container until it is removed or killed."""
 
     def remove(self, container_id: str) -> None:
         """Kill and remove with its anonymous volumes; an absent one is not an error."""

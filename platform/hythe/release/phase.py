@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 from hythe import names as n
 from hythe import network
@@ -15,6 +16,9 @@ from hythe.transcript import Transcript
 
 WAIT_SLICE = 2.0
 
+Complete = Callable[[Container], None]
+"""Reads a finished container's log to its end, before the container is removed."""
+
 
 class ReleasePhase:
     """Runs the command in a container whose name follows from the deployment.
@@ -25,13 +29,20 @@ class ReleasePhase:
     """
 
     def __init__(
-        self, settings: Settings, database: Database, engine: Engine, names: Names, vault: Vault
+        self,
+        settings: Settings,
+        database: Database,
+        engine: Engine,
+        names: Names,
+        vault: Vault,
+        complete: Complete,
     ) -> None:
         self._settings = settings
         self._database = database
         self._engine = engine
         self._names = names
         self._vault = vault
+        self._complete = complete
         self._leaving = threading.Event()
 
     def leave(self) -> None:
@@ -74,6 +85,7 @@ class ReleasePhase:
             n.LABEL_DEPLOYMENT: str(deployment_id),
         }
         for found in self._engine.instances.list(labels):
+            self._complete(found)
             self._engine.instances.remove(found.id)
 
     def _create(self, app: App, deployment: Deployment, release: Release, name: str) -> Container:

@@ -11,7 +11,7 @@ from hythe.errors import EngineError, HytheError
 from hythe.model import App, Build, Database, Deployment, Release, Vault, now
 from hythe.names import Names
 from hythe.release import release as releases
-from hythe.release.phase import ReleasePhase
+from hythe.release.phase import Complete, ReleasePhase
 from hythe.settings import Settings
 from hythe.spec import RELEASE_PROCESS, ReleaseSpec
 from hythe.transcript import Transcript
@@ -26,12 +26,18 @@ class ReleaseStage:
     """Takes the oldest built deployment of each app; one at a time for an app."""
 
     def __init__(
-        self, settings: Settings, database: Database, engine: Engine, names: Names, vault: Vault
+        self,
+        settings: Settings,
+        database: Database,
+        engine: Engine,
+        names: Names,
+        vault: Vault,
+        complete: Complete,
     ) -> None:
         self._settings = settings
         self._database = database
         self._vault = vault
-        self._phase = ReleasePhase(settings, database, engine, names, vault)
+        self._phase = ReleasePhase(settings, database, engine, names, vault, complete)
         self._bell = database.subscribe()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="release", daemon=True)

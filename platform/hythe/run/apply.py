@@ -97,7 +97,7 @@ class Applier:
             case p.Stop(slot_id):
                 self._stop_soon(desired, slots[slot_id])
             case p.RemoveStray(container_id):
-                self._engine.instances.remove(container_id)
+                self._remove(container_id)
             case p.Park(slot_id):
                 stray = self._engine.instances.get(self._name(desired, slots[slot_id]))
                 if stray is not None:
@@ -308,7 +308,6 @@ class Applier:
                         f"Error R12 (Exit timeout): killed {self._settings.stop_timeout} s after "
                         "SIGTERM",
                     )
-                self._complete(found)
             self._gone(desired.app_id, slot.id, name)
         except Exception as error:  # the next pass plans the stop again
             log.warning("stop failed", app=desired.app_id, instance=slot.id, error=str(error))
@@ -316,8 +315,15 @@ class Applier:
             with self._lock:
                 self._stopping.discard(slot.id)
 
+    def _remove(self, container_id: str) -> None:
+        """Remove a container whose log has been read to its end."""
+        found = self._engine.instances.get(container_id)
+        if found is not None:
+            self._complete(found)
+            self._engine.instances.remove(found.id)
+
     def _gone(self, app_id: int, slot_id: int, name: str) -> None:
-        self._engine.instances.remove(name)
+        self._remove(name)
         self._prober.forget(slot_id)
         with self._database.write() as tx:
             row = tx.get(Instance, slot_id)

@@ -12,7 +12,7 @@ from hythe.build.stack import ensure
 from hythe.build.stage import BuildStage
 from hythe.engine.port import Engine
 from hythe.model import App, Build, ConfigVar, Database, Deployment, Source, Vault
-from hythe.names import Names
+from hythe.names import LABEL_KIND, Names
 from hythe.settings import Settings
 from hythe.transcript import Transcript
 
@@ -96,7 +96,9 @@ class Builds:
         return Transcript.of(self.settings, deployment_id).read()[0]
 
     def containers(self) -> list[str]:
-        return [each.name for each in self.engine.instances.list(self.names.labels)]
+        """The names of what builds left; the spare waits for the next one."""
+        found = self.engine.instances.list(self.names.labels)
+        return [each.name for each in found if each.labels[LABEL_KIND] != "spare"]
 
 
 @pytest.fixture

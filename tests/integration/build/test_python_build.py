@@ -1,11 +1,13 @@
 """Real Python apps, built by the stage, and started as instances are."""
 
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from integration.build.conftest import Builds
@@ -13,6 +15,7 @@ from integration.build.conftest import Builds
 from hythe.engine.port import Container, ContainerSpec
 from hythe.model import Build
 
+UV = Path(sys.executable).with_name("uv")
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("stage")]
 
 FLASK = """
@@ -137,7 +140,7 @@ def test_a_uv_lock_decides_what_is_installed(builds: Builds) -> None:
     project += 'dependencies = ["flask"]\n'
     builds.source.mkdir(parents=True)
     (builds.source / "pyproject.toml").write_text(project)
-    subprocess.run(["uv", "lock", "-q"], cwd=builds.source, check=True, timeout=60)
+    subprocess.run([str(UV), "lock", "-q"], cwd=builds.source, check=True, timeout=60)
     lock = (builds.source / "uv.lock").read_text()
     files = {"pyproject.toml": project, "uv.lock": lock, "app.py": FLASK}
     with running(builds, builds.succeed(files)) as container:

@@ -35,7 +35,7 @@ def memory() -> Memory:
 def stage(
     settings: Settings, database: Database, memory: Memory, vault: Vault
 ) -> Iterator[ReleaseStage]:
-    stage = ReleaseStage(settings, database, memory.engine, Names("abcdef"), vault)
+    stage = ReleaseStage(settings, database, memory.engine, Names("abcdef"), vault, lambda _: None)
     stage.start()
     yield stage
     stage.stop()
@@ -122,7 +122,9 @@ def test_a_phase_that_runs_when_the_control_plane_stops_is_found_again(
     settings: Settings, database: Database, memory: Memory, vault: Vault
 ) -> None:
     def new_stage() -> ReleaseStage:
-        stage = ReleaseStage(settings, database, memory.engine, Names("abcdef"), vault)
+        stage = ReleaseStage(
+            settings, database, memory.engine, Names("abcdef"), vault, lambda _: None
+        )
         stage.start()
         return stage
 

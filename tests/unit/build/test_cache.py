@@ -17,6 +17,7 @@ def cache(tmp_path: Path) -> Cache:
 def filled(cache: Cache, tmp_path: Path) -> Path:
     """A cache with two layers, lent to a build; returns the build's layers."""
     first = tmp_path / "first"
+    first.mkdir()
     cache.lend(first)
     for name in ("venv", "uv"):
         folder = first / "bp" / name
@@ -25,6 +26,7 @@ def filled(cache: Cache, tmp_path: Path) -> Path:
         (first / "bp" / f"{name}.toml").write_text("[types]\ncache = true\n[metadata]\nkey = 'k'\n")
     keep(cache, first)
     second = tmp_path / "second"
+    second.mkdir()
     cache.lend(second)
     cache.remember(second)
     return second
@@ -66,6 +68,7 @@ def test_a_build_that_vanished_before_it_ran_anything_gives_all_back(
     filled(cache, tmp_path)
     cache.recover()
     third = tmp_path / "third"
+    third.mkdir()
     cache.lend(third)  # and the control plane is killed here, before `remember`
     cache.recover()
     assert (cache.layers / "bp" / "uv" / "file").read_text() == "good"
@@ -74,6 +77,7 @@ def test_a_build_that_vanished_before_it_ran_anything_gives_all_back(
 def test_the_next_build_recovers_by_itself(cache: Cache, tmp_path: Path) -> None:
     filled(cache, tmp_path)
     third = tmp_path / "third"
+    third.mkdir()
     cache.lend(third)
     assert (third / "bp" / "venv" / "file").read_text() == "good"
 

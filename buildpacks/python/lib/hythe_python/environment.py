@@ -41,10 +41,12 @@ class Environment:
     def install(self, app: Path, wanted: Dependencies) -> None:
         """Make the environment what `wanted` says."""
         step("Installing dependencies with uv")
-        if self.layer.key() == wanted.key:
-            detail(f"{wanted.described} unchanged, reusing {self._count()} packages")
-        else:
+        if not wanted.file:
+            detail("The app declares no dependencies")
+        if self.layer.key() != wanted.key:
             self._make(app, wanted)
+        elif wanted.file:
+            detail(f"{wanted.described} unchanged, reusing {self._count()} packages")
         self._cache.folder.mkdir(exist_ok=True)
         self._cache.declare("uv", launch=False)
         self.layer.declare(wanted.key, launch=True)
@@ -59,8 +61,6 @@ class Environment:
             self._install(app, wanted, "sync", "--locked", "--no-default-groups", *options)
         elif wanted.file == "requirements.txt":
             self._install(app, wanted, "pip", "install", "-r", "requirements.txt")
-        else:
-            detail("The app declares no dependencies")
         # What a server layer holds can be imported, after everything that the app itself asks for.
         (self.packages / "hythe_server.pth").write_text(f"{self.server}\n")
         bytecode.compile_tree(self.packages)

@@ -72,9 +72,16 @@ class DockerImages:
         return self._present(ref)
 
     def build(
-        self, context: Path, dockerfile: str, ref: str, labels: Mapping[str, str], limits: Limits
+        self,
+        context: Path,
+        dockerfile: str,
+        ref: str,
+        labels: Mapping[str, str],
+        limits: Limits,
+        args: Mapping[str, str] | None = None,
+        secrets: Mapping[str, Path] | None = None,
     ) -> Iterator[str]:
-        return self._build.run(context, dockerfile, ref, labels, limits)
+        return self._build.run(context, dockerfile, ref, labels, limits, args or {}, secrets or {})
 
     def tag(self, ref: str, new_ref: str) -> None:
         repository, tag = parse_repository_tag(new_ref)

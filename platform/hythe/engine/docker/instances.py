@@ -85,6 +85,14 @@ class DockerInstances:
         with speaking(), _unless_over():
             self._client.api.kill(container_id, signal)
 
+    def rename(self, container_id: str, name: str) -> None:
+        with speaking():
+            self._client.api.rename(container_id, name)
+
+    def pause(self, container_id: str) -> None:
+        with speaking():
+            self._client.api.pause(container_id)
+
     def remove(self, container_id: str) -> None:
         with speaking(), _unless_over():
             self._client.api.remove_container(container_id, v=True, force=True)

@@ -40,7 +40,14 @@ class MemoryImages:
             return self._changed(base, ref, config)
 
     def build(
-        self, context: Path, dockerfile: str, ref: str, labels: Mapping[str, str], limits: Limits
+        self,
+        context: Path,
+        dockerfile: str,
+        ref: str,
+        labels: Mapping[str, str],
+        limits: Limits,
+        args: Mapping[str, str] | None = None,
+        secrets: Mapping[str, Path] | None = None,
     ) -> Iterator[str]:
         if not (context / dockerfile).is_file():
             raise BuildError(f"{dockerfile} is not a file of the source.")

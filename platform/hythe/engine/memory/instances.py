@@ -1,6 +1,7 @@
 """Containers and networks of the memory engine."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 from hythe.engine.memory.feed import MemoryFeed
@@ -69,6 +70,17 @@ class MemoryInstances:
             code = self._world.program_of(box).on_term if signal == "SIGTERM" else KILLED
             if code is not None:
                 self._world.end(box, code)
+
+    def rename(self, container_id: str, name: str) -> None:
+        with self._world.call("rename"):
+            box = self._world.box(container_id)
+            if self._named(name):
+                raise EngineError(f"The name {name} is taken.")
+            box.spec = replace(box.spec, name=name)
+
+    def pause(self, container_id: str) -> None:
+        with self._world.call("pause"):
+            self._world.box(container_id).state = "paused"
 
     def remove(self, container_id: str) -> None:
         with self._world.call("remove"):

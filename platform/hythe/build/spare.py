@@ -1,0 +1,79 @@
+"""The spare: a build container that is started ahead, since a push would wait for its start.
+
+It has mounted the folders of a workspace that no build has yet, HYTHE_HOME/builds/spare-N/. A build
+takes both, gives them its own names, and uses them once. Mounts follow folders, not their names.
+"""
+
+import itertools
+import os
+import threading
+from pathlib import Path
+
+from hythe.build import container, share, stack
+from hythe.build.buildpack import MOUNTED
+from hythe.build.operator import registries
+from hythe.build.workspace import Workspace
+from hythe.engine.port import Engine, Mount
+from hythe.names import LABEL_KIND, Names
+from hythe.settings import Settings
+
+
+class Spares:
+    """Keeps settings.build_spares build containers ready; safe between threads."""
+
+    def __init__(self, settings: Settings, engine: Engine, names: Names) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._names = names
+        self._labels = {**names.labels, LABEL_KIND: "spare"}
+        self._numbers = itertools.count(1)
+        self._ready: list[tuple[str, Workspace]] = []
+        self._lock = threading.Lock()
+
+    def take(self, workspace: Workspace) -> str | None:
+        """Make a spare's folders those of a build; returns the container's name, None without."""
+        with self._lock:
+            if not self._ready:
+                return None
+            name, folders = self._ready.pop()
+        workspace.remove()  # of an attempt that was interrupted
+        folders.folder.rename(workspace.folder)
+        return name
+
+    def prepare(self) -> None:
+        """Start what is missing, once there are base images. Raises EngineError."""
+        with self._lock:
+            missing = self._settings.build_spares - len(self._ready)
+        bases = stack.find(self._engine) if missing > 0 else None
+        if bases is not None:
+            spare = self._start(bases)
+            with self._lock:
+                self._ready.append(spare)
+
+    def sweep(self) -> None:
+        """Remove the spares of an earlier control plane. Raises EngineError."""
+        for found in self._engine.instances.list(self._labels):
+            self._engine.instances.remove(found.id)
+        for folder in (self._settings.home / "builds").glob("spare-*"):
+            Workspace(folder).remove()
+
+    def _start(self, bases: stack.Stack) -> tuple[str, Workspace]:
+        number = next(self._numbers)
+        workspace = Workspace(self._folder(number))
+        workspace.lay_out(container.build_uid())
+        name = self._names.spare(number)
+        spec = container.spec(
+            self._settings,
+            workspace,
+            registries(),
+            name=name,
+            image=bases.build_id,
+            labels=self._labels,
+            buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
+            seconds="infinity",
+        )
+        container.start(self._engine, spec)
+        return name, workspace
+
+    def _folder(self, number: int) -> Path:
+        return self._settings.home / "builds" / f"spare-{os.getpid()}-{number}"
