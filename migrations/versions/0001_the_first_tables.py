@@ -17,7 +17,6 @@ def upgrade() -> None:
         sa.Column("deploy_branch", sa.String(), nullable=False),
         sa.Column("subnet", sa.String(), nullable=True),
         sa.Column("serving_id", sa.Integer(), nullable=True),
-        sa.Column("stopped", sa.Boolean(), nullable=False),
         sa.Column("destroyed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -172,7 +171,6 @@ def upgrade() -> None:
         sa.Column("error_fix", sa.String(), nullable=True),
         sa.Column("created_by", sa.String(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("rolling_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["app_id"], ["apps.id"], name="fk_deployments_app_id_apps", ondelete="CASCADE"

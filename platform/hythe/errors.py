@@ -230,7 +230,7 @@ class ImageMissing(EngineError):
     """The image is not on this engine."""
 
     code = "image-missing"
-    default_fix = "Deploy the commit again: `hythe releases:redeploy`."
+    default_fix = "Build it again: push a new commit, or upload the folder with `hythe deploy`."
 
 
 class AddressTaken(EngineError):

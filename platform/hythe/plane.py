@@ -56,7 +56,13 @@ def serve(settings: Settings, nursery: Nursery) -> None:
     names = Names(installation.id)
     vault = Vault.open(settings.key_file)
     engine = docker.connect()
-    engine.instances.isolate(names.bridge_prefix, [settings.http_port, settings.https_port])
+
+    def isolate() -> None:
+        """From an app's network the host answers on the router's ports only."""
+        ports = [settings.http_port, settings.https_port]
+        engine.instances.isolate(names.bridge_prefix, ports)
+
+    isolate()
     source = SourceStage(settings, database)
     build = BuildStage(settings, database, engine, names, vault, nursery)
     store = LogStore(settings)
@@ -71,7 +77,8 @@ def serve(settings: Settings, nursery: Nursery) -> None:
         epoch=installation.epoch,
         say=store.say,
         complete=collector.complete,
-        forget=[build.forget, store.remove],
+        isolate=isolate,
+        forget=[build.forget, release.forget, store.remove],
     )
     app = create_app(
         Context(

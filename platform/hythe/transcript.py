@@ -12,6 +12,7 @@ from pathlib import Path
 from hythe.settings import Settings
 
 POLL_SECONDS = 0.02
+LARGEST = 16 * 1024**2  # bytes; whoever prints in a loop must not fill the disk
 
 
 class Transcript:
@@ -39,11 +40,15 @@ class Transcript:
         self.raw(f"=====> {text}")
 
     def raw(self, text: str) -> None:
-        """Append text and a newline."""
+        """Append text and a newline; nothing once the transcript is full."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
         try:
-            os.write(fd, text.encode(errors="replace") + b"\n")
+            size = os.fstat(fd).st_size
+            if size <= LARGEST:
+                os.write(fd, text.encode(errors="replace") + b"\n")
+                if os.fstat(fd).st_size > LARGEST:
+                    os.write(fd, b" !     The output is too long; the rest is left out.\n")
         finally:
             os.close(fd)
 
@@ -61,7 +66,7 @@ class Transcript:
     def follow(self, finished: Callable[[], bool], offset: int = 0) -> Iterator[str]:
         """Yield lines, without newline, as they come, until finished() and all is read.
 
-        finished is asked about five times a second; writers write before they finish.
+        finished is asked up to twenty times a second; writers write before they finish.
         """
         asked = 0.0
         over = False

@@ -40,7 +40,7 @@ def no_leftovers(docker_kit: Kit) -> Iterator[None]:
     for image in api.images(filters={"dangling": True}, quiet=True):
         with suppress(APIError):  # gone meanwhile, or a base of the one before
             if f"TEST={docker_kit.prefix}" in (api.inspect_image(image)["Config"]["Env"] or ()):
-                api.remove_image(image)
+                api.remove_image(image, force=True)  # its container may just be going
 
 
 @pytest.fixture

@@ -65,8 +65,7 @@ class WiredDatabase(Database):
     """Every commit is a step before and after it."""
 
     def __init__(self, database: Database, switch: Switch) -> None:
-        self.url = database.url
-        self.engine = database.engine  # with its compiled statements
+        vars(self).update(vars(database))  # its engine, with its compiled statements
         self._bells = []
         self._switch = switch
 
@@ -187,9 +186,10 @@ class Plane:
 
     def converge(self, app_id: int, check: Callable[[], None] = lambda: None) -> int:
         """Pass until there is nothing to do; returns the number of passes."""
-        self.publisher.publish()
+        self.publisher.publish()  # as the loop starts, and then before each pass
         for passes in range(200):
             check()
+            self.publisher.refresh()
             look = self.look(app_id, later=float(passes))
             if look is None or not (look[1].actions or look[0].rolling or _moving(look[0])):
                 return passes
@@ -198,7 +198,7 @@ class Plane:
 
     def bury(self) -> None:
         """Wait for what its threads still do."""
-        self.applier.close(wait=True)
+        self.applier.join()
 
 
 def _pair(look: tuple[desired.Desired, Plan]) -> tuple[desired.Desired, Any]:

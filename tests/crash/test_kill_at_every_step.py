@@ -13,6 +13,9 @@ from hythe.settings import Settings
 
 WEB = 2
 
+# A killed control plane's threads die as it does.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
 
 class Scene:
     """An app with two web instances, and what is done to it."""

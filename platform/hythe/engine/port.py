@@ -68,6 +68,7 @@ class Container:
     started_at: float | None = None  # Unix seconds
     finished_at: float | None = None  # Unix seconds
     address: str | None = None
+    pid: int | None = None  # of its first process on the host, while it runs
     log_path: Path | None = None  # the engine's JSON log file, where the host can read it
 
 

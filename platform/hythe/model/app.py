@@ -21,7 +21,6 @@ class App(Base):
     serving_id: Mapped[int | None] = mapped_column(
         ForeignKey("deployments.id", use_alter=True)
     )  # the deployment whose instances get the traffic
-    stopped: Mapped[bool] = mapped_column(default=False)
     destroyed_at: Mapped[datetime | None]  # the loop removes containers, then the row
     created_at: Mapped[datetime] = mapped_column(default=now)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import create_engine, event, select
+from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from hythe.model.base import Base
 from hythe.model.platform import Event, Installation
 
 BUSY_SECONDS = 15
+WRITE_LOCK = 0x48595457  # PostgreSQL: one write transaction at a time, as SQLite has it
 
 
 class Bell:
@@ -69,7 +70,8 @@ class Database:
         self.url = url
         self.engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
         self._bells: list[Bell] = []
-        if self.engine.dialect.name == "sqlite":
+        self._sqlite = self.engine.dialect.name == "sqlite"
+        if self._sqlite:
             _prepare_sqlite(self.engine)
 
     def subscribe(self) -> Bell:
@@ -86,6 +88,8 @@ class Database:
     def read(self) -> Iterator[Session]:
         """A consistent view; objects stay usable afterwards, changes are thrown away."""
         with Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+            if not self._sqlite:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
             session.expunge_all()
 
@@ -94,6 +98,8 @@ class Database:
         """A transaction that is committed at the end of the block, or rolled back on an error."""
         with Write(self.engine) as session:
             session.connection(execution_options={"hythe_write": True})
+            if not self._sqlite:
+                session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
             yield session
             session.commit()
         if session.poked:

@@ -46,8 +46,8 @@ class Deployment(Base):
     queued -> building -> built -> releasing -> rolling -> live; or failed, or superseded.
     The stage that owns a status moves deployments out of it: build/ owns queued and building,
     release/ built and releasing, run/ rolling; a newer deployment supersedes a queued or rolling
-    one. A deployment without a build (config, rollback, redeploy, restart) starts at built. `live`
-    stays when a later one takes over: it ended well.
+    one, and the end of its app any. A deployment without a build (config, rollback, redeploy,
+    restart) starts at built. `live` stays when a later one takes over: it ended well.
     """
 
     __tablename__ = "deployments"
@@ -92,7 +92,6 @@ class Deployment(Base):
     error_fix: Mapped[str | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)
-    rolling_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
     @property
@@ -139,6 +138,6 @@ class Release(Base):
     repeats: Mapped[int | None]  # the version that a rollback repeats
     image: Mapped[str]  # image id
     config: Mapped[bytes]  # encrypted JSON {key: value}
-    spec: Mapped[dict[str, Any]]  # frozen, see release/spec.py
+    spec: Mapped[dict[str, Any]]  # frozen, see spec.py
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)

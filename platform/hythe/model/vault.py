@@ -1,5 +1,6 @@
 """Encryption of secrets at rest, with a key file that only its owner reads."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -19,14 +20,8 @@ class Vault:
     def open(cls, path: Path) -> "Vault":
         """Read the key file, or make it with mode 0600 on the first start."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(path.read_bytes().strip())
-        with os.fdopen(fd, "wb") as file:
-            file.write(Fernet.generate_key() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        if not path.exists():
+            _make_key(path)
         return cls(path.read_bytes().strip())
 
     def seal(self, value: str) -> bytes:
@@ -47,3 +42,15 @@ class Vault:
     def unseal_map(self, sealed: bytes) -> dict[str, str]:
         values: dict[str, str] = json.loads(self.unseal(sealed))
         return values
+
+
+def _make_key(path: Path) -> None:
+    """Write a new key, whole or not at all; the first of several processes wins."""
+    draft = path.with_suffix(f".{os.getpid()}.new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(Fernet.generate_key() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):
+        path.hardlink_to(draft)
+    draft.unlink()

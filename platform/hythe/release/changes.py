@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, exists, select
 
 from hythe import names
 from hythe.errors import Conflict, InvalidValue, NotFound
-from hythe.model import App, ConfigVar, Deployment, Release, Vault, Write
-from hythe.release.release import config_now, next_version
+from hythe.model import App, Build, ConfigVar, Deployment, Release, Vault, Write
+from hythe.release.release import config_now, from_build, next_version
 from hythe.settings import Settings
 
 CONFIG_LIMIT = 64 * 1024
@@ -34,6 +34,7 @@ class ReleaseChanges:
         Raises InvalidName for a key, InvalidValue over 64 KiB in all, NotFound for an unset key
         that is not there.
         """
+        self._release_waiting(tx, app)
         rows = {
             row.key: row for row in tx.scalars(select(ConfigVar).where(ConfigVar.app_id == app.id))
         }
@@ -74,6 +75,7 @@ class ReleaseChanges:
         today's value, since a revoked secret must not come back. The config vars of the app become
         those of the release.
         """
+        self._release_waiting(tx, app)
         base = self._earlier(tx, app, version)
         now = config_now(tx, self._vault, app.id)
         then = self._vault.unseal_map(base.config)
@@ -105,6 +107,7 @@ class ReleaseChanges:
 
     def redeploy(self, tx: Write, app: App, version: int | None, actor: str) -> Deployment:
         """Release a version's image again (the serving one's by default), with today's config."""
+        self._release_waiting(tx, app)
         base = self._version(tx, app, version) if version else current_release(tx, app)
         if base is None:
             raise NotFound(f"{app.name} has no release.", "Push code first: `git push hythe main`.")
@@ -116,6 +119,11 @@ class ReleaseChanges:
         serving = tx.get(Deployment, app.serving_id) if app.serving_id else None
         if serving is None:
             raise Conflict(f"{app.name} is not running.", "Push code first: `git push hythe main`.")
+        if tx.scalar(select(exists().where(_on_its_way(app)))):
+            raise Conflict(
+                f"A deploy of {app.name} is under way, and replaces all instances.",
+                "Wait for it to end; see it with `hythe releases`.",
+            )
         deployment = Deployment(
             app_id=app.id,
             kind="restart",
@@ -127,6 +135,18 @@ class ReleaseChanges:
         )
         return self._insert(tx, app, deployment)
 
+    def _release_waiting(self, tx: Write, app: App) -> None:
+        """Make the releases of finished builds that wait, or the change would pass them by."""
+        waiting = select(Deployment).where(
+            Deployment.app_id == app.id,
+            Deployment.status == "built",
+            Deployment.release_id.is_(None),
+        )
+        for deployment in tx.scalars(waiting.order_by(Deployment.id)):
+            build = tx.get_one(Build, deployment.build_id)
+            release = from_build(tx, self._vault, self._settings, app, deployment, build)
+            deployment.release_id = release.id
+
     def _earlier(self, tx: Write, app: App, version: int | None) -> Release:
         current = current_release(tx, app)
         if version is not None:
@@ -137,9 +157,10 @@ class ReleaseChanges:
             .where(Release.app_id == app.id, Deployment.status == "live")
             .order_by(Release.version.desc())
         )
-        for release in tx.scalars(served):
-            if current is not None and release.version < current.version:
-                return release
+        if current is not None:
+            served = served.where(Release.version < current.version)
+        if (release := tx.scalars(served.limit(1)).first()) is not None:
+            return release
         raise Conflict(f"{app.name} has no earlier release.", "List them: `hythe releases`.")
 
     def _version(self, tx: Write, app: App, version: int) -> Release:
@@ -208,11 +229,7 @@ def current_release(tx: Write, app: App) -> Release | None:
     """The release to build upon: the one on its way, else the serving one, else the newest."""
     on_the_way = (
         select(Deployment)
-        .where(
-            Deployment.app_id == app.id,
-            Deployment.status.in_(["built", "releasing", "rolling"]),
-            Deployment.release_id.is_not(None),
-        )
+        .where(_on_its_way(app), Deployment.release_id.is_not(None))
         .order_by(Deployment.id.desc())
     )
     deployment = tx.scalars(on_the_way).first()
@@ -222,6 +239,13 @@ def current_release(tx: Write, app: App) -> Release | None:
         return tx.get(Release, deployment.release_id)
     newest = select(Release).where(Release.app_id == app.id).order_by(Release.version.desc())
     return tx.scalars(newest).first()
+
+
+def _on_its_way(app: App) -> ColumnElement[bool]:
+    """Deployments of the app that have an image and do not have the traffic yet."""
+    return and_(
+        Deployment.app_id == app.id, Deployment.status.in_(["built", "releasing", "rolling"])
+    )
 
 
 def _describe(set_keys: Sequence[str], unset_keys: Sequence[str]) -> str:

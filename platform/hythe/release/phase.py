@@ -4,8 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from hythe import logs, network
 from hythe import names as n
-from hythe import network
 from hythe.engine.port import Container, Engine
 from hythe.errors import EngineError, ReleaseError
 from hythe.model import App, Database, Deployment, Release, Vault
@@ -15,6 +15,8 @@ from hythe.spec import RELEASE_PROCESS, container
 from hythe.transcript import Transcript
 
 WAIT_SLICE = 2.0
+
+log = logs.get(__name__)
 
 Complete = Callable[[Container], None]
 """Reads a finished container's log to its end, before the container is removed."""
@@ -60,33 +62,37 @@ class ReleasePhase:
             transcript.step("Running the release phase")
             found = found or self._create(app, deployment, release, name)
             instances.start(found.id)
-            show = threading.Thread(
-                target=self._show, args=(found.id, transcript), name="release-log", daemon=True
-            )
-            show.start()
         else:
-            show = None
             transcript.step("Following the release phase that was already started")
+        show = threading.Thread(
+            target=self._show, args=(found.id, transcript), name="release-log", daemon=True
+        )
+        show.start()
         started = found.started_at or time.time()
         code = self._wait(found, started + self._settings.release_timeout)
         if code is None:
             return False
-        if show is not None:
-            show.join(timeout=2)  # its last lines come before the next step's
+        show.join(timeout=2)  # its last lines come before the next step's
         if code != 0:
             raise ReleaseError(f"The release phase of v{release.version} exited with {code}.")
         return True
 
     def clean(self, deployment_id: int) -> None:
-        """Remove the containers of a deployment's release phase."""
-        labels = {
-            **self._names.labels,
-            n.LABEL_KIND: "release-phase",
-            n.LABEL_DEPLOYMENT: str(deployment_id),
-        }
-        for found in self._engine.instances.list(labels):
-            self._complete(found)
-            self._engine.instances.remove(found.id)
+        """Remove the container of a deployment's release phase."""
+        number = str(deployment_id)
+        self.sweep(lambda container: container.labels[n.LABEL_DEPLOYMENT] == number)
+
+    def sweep(self, over: Callable[[Container], bool]) -> None:
+        """Remove the release phases that are over; what fails now is done by the next sweep."""
+        try:
+            for found in self._engine.instances.list(
+                {**self._names.labels, n.LABEL_KIND: "release-phase"}
+            ):
+                if over(found):
+                    self._complete(found)
+                    self._engine.instances.remove(found.id)
+        except EngineError as error:
+            log.warning("release phases left behind", cause=error.cause)
 
     def _create(self, app: App, deployment: Deployment, release: Release, name: str) -> Container:
         subnet = network.ensure(self._engine, self._database, self._settings, self._names, app)

@@ -1,15 +1,17 @@
 """The release stage: deployments go from built to rolling."""
 
 import threading
+import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select
 
 from hythe import logs
-from hythe.engine.port import Engine
-from hythe.errors import EngineError, HytheError
-from hythe.model import App, Build, Database, Deployment, Release, Vault, now
-from hythe.names import Names
+from hythe.engine.port import Container, Engine
+from hythe.errors import EngineError, HytheError, PlatformError
+from hythe.model import App, Build, Database, Deployment, Release, Vault, Write, now
+from hythe.names import LABEL_APP, LABEL_DEPLOYMENT, Names
 from hythe.release import release as releases
 from hythe.release.phase import Complete, ReleasePhase
 from hythe.settings import Settings
@@ -17,7 +19,8 @@ from hythe.spec import RELEASE_PROCESS, ReleaseSpec
 from hythe.transcript import Transcript
 
 RESYNC_SECONDS = 15
-PARALLEL_PHASES = 4
+PARALLEL_PHASES = 16
+ATTEMPTS = 5
 
 log = logs.get(__name__)
 
@@ -42,8 +45,8 @@ class ReleaseStage:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="release", daemon=True)
         self._pool = ThreadPoolExecutor(PARALLEL_PHASES, thread_name_prefix="release-phase")
-        self._busy: set[int] = set()
-        self._busy_lock = threading.Lock()
+        self._phases: set[int] = set()  # apps whose release phase runs
+        self._attempts: Counter[int] = Counter()  # by deployment
 
     def start(self) -> None:
         self._thread.start()
@@ -56,16 +59,25 @@ class ReleaseStage:
         self._thread.join(timeout=5)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def forget(self, app_id: int) -> None:
+        """Remove the release phases of a destroyed app."""
+        self._phase.sweep(lambda container: container.labels[LABEL_APP] == str(app_id))
+
     def _run(self) -> None:
+        swept = 0.0
         while not self._stopping.is_set():
             try:
                 for deployment_id, app_id in self._waiting():
                     self._take(deployment_id, app_id)
+                if time.monotonic() - swept > RESYNC_SECONDS:
+                    self._phase.sweep(self._is_over)
+                    swept = time.monotonic()
             except Exception as error:  # the thread must outlive a database that is away
-                log.error("release stage failed", error=str(error))
+                log.error("release stage failed", exc_info=error)
             self._bell.wait(RESYNC_SECONDS)
 
     def _waiting(self) -> list[tuple[int, int]]:
+        """The oldest deployment of each app that is for this stage."""
         with self._database.read() as session:
             rows = session.execute(
                 select(Deployment.id, Deployment.app_id)
@@ -77,45 +89,60 @@ class ReleaseStage:
             first.setdefault(app_id, deployment_id)
         return [(deployment_id, app_id) for app_id, deployment_id in first.items()]
 
+    def _is_over(self, container: Container) -> bool:
+        """Whether nobody waits for this release phase."""
+        with self._database.read() as session:
+            deployment = session.get(Deployment, int(container.labels[LABEL_DEPLOYMENT]))
+            app = session.get(App, deployment.app_id) if deployment is not None else None
+        return (
+            deployment is None
+            or app is None
+            or app.destroyed_at is not None
+            or deployment.status not in ("built", "releasing")
+        )
+
     def _take(self, deployment_id: int, app_id: int) -> None:
-        with self._busy_lock:
-            if app_id in self._busy:
-                return
-            self._busy.add(app_id)
-        self._pool.submit(self._carry, deployment_id, app_id)
-
-    def _carry(self, deployment_id: int, app_id: int) -> None:
-        try:
-            self._advance(deployment_id)
-        except EngineError as error:
-            if error.transient:
-                log.warning("engine away", app=app_id, deployment=deployment_id, cause=error.cause)
-                self._stopping.wait(1)
-            else:
-                self._fail(deployment_id, error)
-        except HytheError as error:
-            self._fail(deployment_id, error)
-        except Exception as error:
-            log.error("release stage failed", deployment=deployment_id, error=repr(error))
-            self._stopping.wait(1)
-        finally:
-            with self._busy_lock:
-                self._busy.discard(app_id)
-            if not self._stopping.is_set():
-                self._bell.ring(app_id)
-
-    def _advance(self, deployment_id: int) -> None:
-        """Make the release row, run the release phase, hand over to run/."""
-        row = self._prepare(deployment_id)
-        if row is None:
+        """Carry a deployment on; only a release phase, which may be long, takes a thread."""
+        if app_id in self._phases:
             return
-        app, deployment, release = row
-        transcript = Transcript.of(self._settings, deployment_id)
-        if deployment.status == "releasing" and not self._phase.run(
-            app, deployment, release, transcript
-        ):
-            return  # the control plane stops; the next one finds the container
-        self._hand_over(deployment_id)
+        try:
+            row = self._prepare(deployment_id)
+            if row is None:
+                return
+            if row[1].status == "releasing":
+                self._phases.add(app_id)
+                self._pool.submit(self._run_phase, *row)
+            else:
+                self._hand_over(deployment_id)
+        except Exception as error:
+            self._meet(deployment_id, error)
+
+    def _run_phase(self, app: App, deployment: Deployment, release: Release) -> None:
+        try:
+            transcript = Transcript.of(self._settings, deployment.id)
+            if self._phase.run(app, deployment, release, transcript):
+                self._hand_over(deployment.id)
+        except Exception as error:
+            self._meet(deployment.id, error)
+        finally:
+            self._phases.discard(app.id)
+            if not self._stopping.is_set():
+                self._phase.sweep(self._is_over)
+            self._bell.ring(app.id)  # the app's next deployment, or this one again
+
+    def _meet(self, deployment_id: int, error: Exception) -> None:
+        """An error: the deployment failed, or it is tried again."""
+        log.warning("release failed", deployment=deployment_id, exc_info=error)
+        transient = isinstance(error, EngineError) and error.transient
+        if isinstance(error, HytheError) and not transient:
+            self._fail(deployment_id, error)
+            return
+        self._attempts[deployment_id] += not transient
+        if self._attempts[deployment_id] >= ATTEMPTS:
+            self._fail(deployment_id, PlatformError(f"The release broke inside Hythe: {error!r}"))
+        else:
+            self._stopping.wait(1)
+            self._bell.ring(0)
 
     def _prepare(self, deployment_id: int) -> tuple[App, Deployment, Release] | None:
         with self._database.write() as tx:
@@ -145,26 +172,39 @@ class ReleaseStage:
             return app, deployment, release
 
     def _hand_over(self, deployment_id: int) -> None:
+        """The deployment is for run/ now."""
         with self._database.write() as tx:
-            deployment = tx.get_one(Deployment, deployment_id)
-            earlier = tx.scalars(
-                select(Deployment).where(
-                    Deployment.app_id == deployment.app_id, Deployment.status == "rolling"
-                )
-            ).all()
-            for other in earlier:
-                Transcript.of(self._settings, other.id).warn("A newer release takes over.")
-                other.status, other.ended_at = "superseded", now()
-            tx.flush()
-            deployment.status, deployment.rolling_at = "rolling", now()
-            tx.poke(deployment.app_id)
+            deployment = tx.get(Deployment, deployment_id)
+            if deployment is not None and deployment.status in ("built", "releasing"):
+                self._roll(tx, deployment)
         self._phase.clean(deployment_id)
 
+    def _roll(self, tx: Write, deployment: Deployment) -> None:
+        app = tx.get_one(App, deployment.app_id)
+        earlier = select(Deployment).where(
+            Deployment.app_id == app.id, Deployment.status == "rolling"
+        )
+        for other in tx.scalars(earlier).all():
+            self._take_over(other, has_traffic=other.id == app.serving_id)
+        tx.flush()
+        deployment.status = "rolling"
+        tx.poke(app.id)
+
+    def _take_over(self, other: Deployment, *, has_traffic: bool) -> None:
+        """End a rollout for a newer release; one that has the traffic already has succeeded."""
+        transcript = Transcript.of(self._settings, other.id)
+        if has_traffic:
+            transcript.done("Deployed; a newer release follows at once")
+        else:
+            transcript.warn("A newer release takes over.")
+        other.status, other.ended_at = "live" if has_traffic else "superseded", now()
+
     def _fail(self, deployment_id: int, error: HytheError) -> None:
-        transcript = Transcript.of(self._settings, deployment_id)
-        transcript.warn(f"{error.cause}\n{error.fix}")
+        Transcript.of(self._settings, deployment_id).warn(f"{error.cause}\n{error.fix}")
         with self._database.write() as tx:
-            deployment = tx.get_one(Deployment, deployment_id)
+            deployment = tx.get(Deployment, deployment_id)
+            if deployment is None or deployment.status not in ("built", "releasing"):
+                return
             deployment.status, deployment.ended_at = "failed", now()
             deployment.error_code = error.code
             deployment.error_cause, deployment.error_fix = error.cause, error.fix

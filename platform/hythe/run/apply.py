@@ -4,9 +4,9 @@ Each action is one method. What happens to rows and containers is ordered so tha
 steps leaves something that the next pass recognises.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address, ip_network
 
 from sqlalchemy import select
 
@@ -22,18 +22,17 @@ from hythe.run.erase import Eraser
 from hythe.run.health import Prober
 from hythe.run.publish import Publisher
 from hythe.run.rollout import Rollout
+from hythe.run.stopper import Say, Stopper
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec, container
 from hythe.transcript import Transcript
 
-Say = Callable[[int, str, str, str], None]
-"""Write a platform line to an app's log: (app id, instance "web.1", release "v7", text)."""
-
 PARALLEL_STARTS = 8
-PARALLEL_STOPS = 16
-CRASH_GRACE = 5
 
 log = logs.get(__name__)
+
+Move = p.MarkUp | p.MarkRestarted | p.Park | p.Drain | p.ForgetCrashes
+"""What changes an instance row and nothing else."""
 
 
 class Applier:
@@ -61,47 +60,51 @@ class Applier:
         self._publisher = publisher
         self._eraser = eraser
         self._say = say
-        self._complete = complete  # reads a finished container's log to its end
+        self._stopper = Stopper(settings, database, engine, prober, say, complete)
         self._rollout = Rollout(settings, database, engine, names)
         self._starts = ThreadPoolExecutor(PARALLEL_STARTS, thread_name_prefix="start")
-        self._stops = ThreadPoolExecutor(PARALLEL_STOPS, thread_name_prefix="stop")
-        self._stopping: set[int] = set()
-        self._lock = threading.Lock()
 
     def apply(self, desired: Desired, actions: Sequence[p.Action]) -> bool:
         """Do them; True when another look at once is worth it. Raises EngineError."""
         slots = {slot.id: slot for slot in desired.slots}
-        creates = [action for action in actions if isinstance(action, p.Create)]
         starts = [action for action in actions if isinstance(action, p.Start)]
-        if creates:
-            self._create(desired, creates)
         routed = self._write_states(desired, slots, actions)
         if routed:
             self._publisher.publish()
         errors = list(self._starts.map(lambda a: self._start(desired, slots[a.slot_id]), starts))
         for action in actions:
             self._act(desired, slots, action)
+        # Last, since what leaves makes room for what comes.
+        created = self._create(desired, [a for a in actions if isinstance(a, p.Create)])
         for error in errors:
             if error is not None:
                 raise error
-        return bool(creates or starts or routed)
+        return bool(created or starts or routed)
 
-    def close(self, wait: bool = False) -> None:
-        self._starts.shutdown(wait=wait, cancel_futures=True)
-        self._stops.shutdown(wait=wait, cancel_futures=True)
+    def close(self) -> None:
+        self._starts.shutdown(wait=False, cancel_futures=True)
+
+    def join(self) -> None:
+        """Wait for what its threads still do."""
+        self._starts.shutdown(wait=True)
+        self._stopper.join()
 
     def _act(self, desired: Desired, slots: dict[int, Slot], action: p.Action) -> None:
         match action:
             case p.Watch(slot_id):
                 self._watch(desired, slots[slot_id])
             case p.Stop(slot_id):
-                self._stop_soon(desired, slots[slot_id])
+                slot = slots[slot_id]
+                self._stopper.retire(
+                    desired.app_id,
+                    slot,
+                    self._name(desired, slot),
+                    self._release_of(desired, slot),
+                )
+            case p.Halt(slot_id):
+                self._stopper.halt(slots[slot_id], self._name(desired, slots[slot_id]))
             case p.RemoveStray(container_id):
-                self._remove(container_id)
-            case p.Park(slot_id):
-                stray = self._engine.instances.get(self._name(desired, slots[slot_id]))
-                if stray is not None:
-                    self._engine.instances.stop(stray.id, CRASH_GRACE)
+                self._stopper.remove(container_id)
             case p.Finish(deployment_id):
                 self._rollout.finish(deployment_id)
             case p.Fail():
@@ -132,20 +135,25 @@ class Applier:
 
     # Rows
 
-    def _create(self, desired: Desired, creates: Sequence[p.Create]) -> None:
+    def _create(self, desired: Desired, creates: Sequence[p.Create]) -> int:
+        """Insert rows, as many as there are free addresses; returns how many."""
+        if not creates:
+            return 0
         with self._database.read() as session:
             app = session.get_one(App, desired.app_id)
         if app.subnet is None:
             network.ensure(self._engine, self._database, self._settings, self._names, app)
+        made = []
         with self._database.write() as tx:
             held = {slot.address for slot in desired.slots}
-            last = tx.scalars(
-                select(Instance.address)
-                .where(Instance.app_id == desired.app_id)
-                .order_by(Instance.id.desc())
-            ).first()
+            newest = select(Instance.address).where(Instance.app_id == desired.app_id)
+            last = tx.scalars(newest.order_by(Instance.id.desc())).first()
             for action in creates:
-                last = network.free_address(app.subnet or "", held, last)
+                try:
+                    last = network.free_address(app.subnet or "", held, last)
+                except AddressTaken as error:
+                    log.warning("no free address", app=desired.app_id, cause=error.cause)
+                    break  # the rest follows when those that leave have gone
                 held.add(last)
                 tx.add(
                     Instance(
@@ -156,7 +164,9 @@ class Applier:
                         address=last,
                     )
                 )
-        self._announce(desired, creates)
+                made.append(action)
+        self._announce(desired, made)
+        return len(made)
 
     def _announce(self, desired: Desired, creates: Sequence[p.Create]) -> None:
         if desired.rolling is None:
@@ -173,30 +183,35 @@ class Applier:
         moves = [
             action
             for action in actions
-            if isinstance(
-                action,
-                p.MarkUp | p.MarkRestarted | p.Park | p.Drain | p.ForgetCrashes | p.Switch,
-            )
+            if isinstance(action, Move | p.Switch)
+            or (isinstance(action, p.Start) and slots[action.slot_id].state == "up")
         ]
         if not moves:
             return False
         with self._database.write() as tx:
             for action in moves:
                 if isinstance(action, p.Switch):
-                    tx.get_one(App, desired.app_id).serving_id = action.deployment_id
+                    self._switch(tx, desired, action.deployment_id)
                 else:
                     self._move(tx, desired, slots[action.slot_id], action)
         return True
+
+    def _switch(self, tx: Write, desired: Desired, deployment_id: int) -> None:
+        """Give it the traffic, unless a newer deployment has taken over meanwhile."""
+        if tx.get_one(Deployment, deployment_id).status == "rolling":
+            tx.get_one(App, desired.app_id).serving_id = deployment_id
 
     def _move(
         self,
         tx: Write,
         desired: Desired,
         slot: Slot,
-        action: p.MarkUp | p.MarkRestarted | p.Park | p.Drain | p.ForgetCrashes,
+        action: "Move | p.Start",
     ) -> None:
         row = tx.get_one(Instance, slot.id)
         match action:
+            case p.Start():  # it was up; out of the table before anything is done to it
+                row.state = "starting"
             case p.MarkUp(_, said):
                 row.state, row.ready_at = "up", now()
                 self._changed(desired, slot, "up")
@@ -204,7 +219,7 @@ class Applier:
                 if desired.rolling and desired.rolling.deployment_id == slot.deployment_id:
                     self._rollout.answered(slot, said)
             case p.MarkRestarted(_, crashes, restarts, exit_code):
-                row.state, row.started_at, row.ready_at = "starting", now(), row.ready_at
+                row.state, row.started_at = "starting", now()
                 row.crashes, row.restarts, row.exit_code = crashes, restarts, exit_code
                 self._prober.forget(slot.id)
                 self._crash(tx, desired, slot, exit_code)
@@ -216,6 +231,7 @@ class Applier:
                 self._changed(desired, slot, "crashed")
             case p.Drain():
                 row.state, row.draining_at = "draining", now()
+                row.left_epoch = row.left_sequence = None
                 self._prober.forget(slot.id)
             case p.ForgetCrashes():
                 row.crashes = 0
@@ -233,7 +249,7 @@ class Applier:
             self._start_container(desired, slot)
         except AddressTaken as error:
             log.warning("address taken", app=desired.app_id, instance=slot.id, cause=error.cause)
-            self._gone(desired.app_id, slot.id, self._name(desired, slot))
+            self._stopper.gone(desired.app_id, slot.id, self._name(desired, slot))
         except EngineError as error:
             if error.transient or not self._rollout.refuse(desired, slot, error):
                 return error
@@ -258,6 +274,8 @@ class Applier:
             restart=True,
             labels={n.LABEL_INSTANCE: str(slot.id)},
         )
+        if ip_address(slot.address) not in ip_network(app.subnet or slot.address):
+            raise AddressTaken(f"{slot.address} is not in the app's network any more.")
         try:
             created = self._engine.instances.create(spec)
         except NotFound:  # the network was deleted by hand, or was never made
@@ -267,7 +285,7 @@ class Applier:
         with self._database.write() as tx:
             row = tx.get_one(Instance, slot.id)
             row.state, row.started_at, row.retry_at = "starting", now(), None
-            row.restarts = 0 if created.state == "created" else created.restart_count
+            row.restarts = 0  # the engine counts from each start
             tx.poke(desired.app_id)
         self._changed(desired, slot, "starting")
         self._prober.forget(slot.id)
@@ -285,48 +303,3 @@ class Applier:
         self._prober.watch(
             desired.app_id, slot.id, slot.address, spec.port, self._host(desired.app_name)
         )
-
-    def _stop_soon(self, desired: Desired, slot: Slot) -> None:
-        with self._lock:
-            if slot.id in self._stopping:
-                return
-            self._stopping.add(slot.id)
-        self._stops.submit(self._stop, desired, slot)
-
-    def _stop(self, desired: Desired, slot: Slot) -> None:
-        name = self._name(desired, slot)
-        try:
-            found = self._engine.instances.get(name)
-            if found is not None and found.state != "created":
-                asked = now()
-                self._engine.instances.stop(found.id, self._settings.stop_timeout)
-                if (now() - asked).total_seconds() >= self._settings.stop_timeout:
-                    self._say(
-                        desired.app_id,
-                        slot.name,
-                        self._release_of(desired, slot),
-                        f"Error R12 (Exit timeout): killed {self._settings.stop_timeout} s after "
-                        "SIGTERM",
-                    )
-            self._gone(desired.app_id, slot.id, name)
-        except Exception as error:  # the next pass plans the stop again
-            log.warning("stop failed", app=desired.app_id, instance=slot.id, error=str(error))
-        finally:
-            with self._lock:
-                self._stopping.discard(slot.id)
-
-    def _remove(self, container_id: str) -> None:
-        """Remove a container whose log has been read to its end."""
-        found = self._engine.instances.get(container_id)
-        if found is not None:
-            self._complete(found)
-            self._engine.instances.remove(found.id)
-
-    def _gone(self, app_id: int, slot_id: int, name: str) -> None:
-        self._remove(name)
-        self._prober.forget(slot_id)
-        with self._database.write() as tx:
-            row = tx.get(Instance, slot_id)
-            if row is not None:
-                row.state, row.gone_at = "gone", now()
-            tx.poke(app_id)

@@ -19,7 +19,6 @@ class Group:
 
     deployment_id: int
     version: int
-    kind: str
     quantities: Mapping[str, int]  # {process: count}, noughts left out
     boot_timeout: int  # seconds
 
@@ -91,14 +90,14 @@ def read(session: Session, app_id: int) -> Desired | None:
         app_id=app.id,
         app_name=app.name,
         destroyed=app.destroyed_at is not None,
-        serving=_group(session, app, serving, formation),
-        rolling=_group(session, app, rolling, formation),
+        serving=_group(session, serving, formation),
+        rolling=_group(session, rolling, formation),
         slots=tuple(_slot(row) for row in slots),
     )
 
 
 def _group(
-    session: Session, app: App, deployment: Deployment | None, formation: Mapping[str, int]
+    session: Session, deployment: Deployment | None, formation: Mapping[str, int]
 ) -> Group | None:
     if deployment is None:
         return None
@@ -107,9 +106,9 @@ def _group(
     quantities = {
         process: formation.get(process, 0)
         for process in spec.processes
-        if process != RELEASE_PROCESS and formation.get(process, 0) > 0 and not app.stopped
+        if process != RELEASE_PROCESS and formation.get(process, 0) > 0
     }
-    return Group(deployment.id, release.version, deployment.kind, quantities, spec.boot_timeout)
+    return Group(deployment.id, release.version, quantities, spec.boot_timeout)
 
 
 def _slot(row: Instance) -> Slot:

@@ -29,16 +29,16 @@ class Eraser:
         self._database = database
         self._engine = engine
         self._names = names
-        self._forget = forget  # each is given the app's id and removes a stage's files of it
+        self._forget = forget  # each gets the app's id and removes what a stage keeps of it
 
     def erase(self, app_id: int) -> None:
+        for forget in self._forget:
+            forget(app_id)
         self._engine.instances.remove_network(self._names.network(app_id))
         for prefix in (self._names.app_image(app_id, ""), self._names.layers_image(app_id, "")):
             for ref in self._engine.images.list(prefix.removesuffix(":")):
                 if ref.startswith(prefix):
                     self._engine.images.remove(ref)
-        for forget in self._forget:
-            forget(app_id)
         self._remove_transcripts(app_id)
         with self._database.write() as tx:
             app = tx.get(App, app_id)

@@ -95,8 +95,10 @@ def ask(address: str, port: int, host: str, path: str = "/") -> Answer:
             "GET", path, headers={"Host": host, "User-Agent": "hythe-health", "Accept": "*/*"}
         )
         response = connection.getresponse()
-        while response.read(65536):
-            pass
+        end = time.monotonic() + READ_TIMEOUT
+        while response.read1(65536):
+            if time.monotonic() > end:
+                return Answer(None, f"did not end its answer on {path} in {READ_TIMEOUT:.0f} s")
         if response.length:  # what its Content-Length promised and it did not send
             raise http.client.IncompleteRead(b"", response.length)
         return Answer(response.status, f"answered {response.status} on {path}")

@@ -4,13 +4,15 @@ import heapq
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, delete, func, select
 
 from hythe import logs
+from hythe import names as n
 from hythe.engine.port import Engine, Feed
 from hythe.errors import EngineError
-from hythe.model import App, Database, Instance, now
+from hythe.model import App, Database, Event, Instance, now
 from hythe.names import Names
 from hythe.run import desired as d
 from hythe.run import observe
@@ -25,6 +27,7 @@ RESYNC_SECONDS = 15.0
 WORKERS = 4
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 30.0
+EVENT_DAYS = 90
 
 log = logs.get(__name__)
 
@@ -90,7 +93,7 @@ class Queue:
 
 
 class Loop:
-    """Looks at apps, level-triggered: a pass rereads everything, plans, applies, never sleeps."""
+    """Looks at apps, level-triggered: a pass rereads everything, plans and applies."""
 
     def __init__(
         self,
@@ -103,7 +106,9 @@ class Loop:
         publisher: Publisher,
         routers: Routers,
         queue: Queue,
+        isolate: Callable[[], None],
     ) -> None:
+        self._isolate = isolate
         self._settings = settings
         self._database = database
         self._engine = engine
@@ -141,13 +146,30 @@ class Loop:
     def _resync(self) -> None:
         while not self._stopping.is_set():
             try:
-                with self._database.read() as session:
-                    app_ids = list(session.scalars(select(App.id)))
-                for app_id in app_ids:
-                    self._queue.add(app_id)
+                self._all_due()
+                self._tidy()
             except Exception as error:  # the thread must outlive a database that is away
                 log.error("resync failed", error=str(error))
             self._stopping.wait(RESYNC_SECONDS)
+
+    def _all_due(self) -> None:
+        with self._database.read() as session:
+            for app_id in session.scalars(select(App.id)):
+                self._queue.add(app_id)
+
+    def _tidy(self) -> None:
+        """Isolate again, since a firewall may be reloaded; remove what belongs to no app."""
+        self._isolate()
+        with self._database.read() as session:
+            apps = {str(app_id) for app_id in session.scalars(select(App.id))}
+        for found in self._engine.instances.list({**self._names.labels, n.LABEL_KIND: "instance"}):
+            if found.labels.get(n.LABEL_APP) not in apps:
+                log.warning("removing a container of no app", container=found.name)
+                self._engine.instances.remove(found.id)
+        with self._database.write() as tx:
+            day = now() - timedelta(days=1)
+            tx.execute(delete(Instance).where(Instance.state == "gone", Instance.gone_at < day))
+            tx.execute(delete(Event).where(Event.created_at < now() - timedelta(days=EVENT_DAYS)))
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
@@ -155,14 +177,16 @@ class Loop:
                 self._queue.add(app_id)
 
     def _events(self) -> None:
-        """The engine's events make apps due; a lost one is made up for by the resync."""
+        """The engine's events make apps due; the resync makes up for lost ones."""
         while not self._stopping.is_set():
             try:
                 self._feed = self._engine.instances.changes(self._names.labels)
+                self._all_due()  # for what happened while nobody listened
+                self._isolate()
                 for name in self._feed:
                     self._ring_owner(name)
-            except EngineError as error:
-                log.warning("engine events broke off", cause=error.cause)
+            except Exception as error:  # the thread must outlive an engine or database that is away
+                log.warning("engine events broke off", error=str(error))
                 self._stopping.wait(1)
 
     def _ring_owner(self, container: str) -> None:
@@ -202,11 +226,10 @@ class Loop:
 
     def _pass(self, app_id: int) -> float | None:
         """One look at one app; returns after how many seconds to look again, if at all."""
+        self._publisher.refresh()
         with self._database.read() as session:
             wanted = d.read(session, app_id)
-            starting = session.scalar(
-                select(func.count()).select_from(Instance).where(Instance.state == "starting")
-            )
+            booting = session.scalar(select(func.count()).where(self._booting()))
         if wanted is None:
             self._waiting.discard(app_id)
             return None
@@ -219,7 +242,7 @@ class Loop:
             published,
             app_id,
             frozenset(slot.id for slot in wanted.slots),
-            max(0, self._settings.parallel_starts - (starting or 0)),
+            max(0, self._settings.parallel_starts - (booting or 0)),
         )
         steps = plan(wanted, seen, now(), self._settings.drain_timeout)
         if steps.again_in is not None:
@@ -229,3 +252,8 @@ class Loop:
         if steps.actions and self._applier.apply(wanted, steps.actions):
             return 0.0
         return steps.again_in
+
+    def _booting(self) -> ColumnElement[bool]:
+        """Instances that use the machine to boot; one that hangs for longer does not."""
+        since = now() - timedelta(seconds=self._settings.boot_timeout)
+        return and_(Instance.state == "starting", Instance.started_at > since)

@@ -5,7 +5,7 @@ order; at the fixed point there are none. Every action is safe to repeat, so a c
 killed after any of them goes on with the next pass.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,12 +61,19 @@ class MarkRestarted:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Stop a crash loop until `until`."""
+    """It does nothing but crash: leave it stopped until `until`."""
 
     slot_id: int
     crashes: int
     until: datetime
     exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Stop the container of a parked instance, which the engine restarts."""
+
+    slot_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,7 @@ Action = (
     | MarkUp
     | MarkRestarted
     | Park
+    | Halt
     | ForgetCrashes
     | Drain
     | Stop
@@ -151,11 +159,13 @@ def plan(desired: Desired, observed: Observed, now: datetime, drain_timeout: flo
     failed = _failure(desired, observed, now)
     if failed is not None:
         return Plan((failed,))
+    counts = list(_counts(desired))
+    drained = {action.slot_id for action in counts if isinstance(action, Drain)}
     actions = [
         *(RemoveStray(stray.id) for stray in observed.strays),
         *_leaving(desired, observed, now, drain_timeout),
-        *_staying(desired, observed, now),
-        *_counts(desired, observed),
+        *_staying(desired, observed, now, drained),
+        *counts,
         *_rollout(desired, observed),
     ]
     if desired.destroyed and not desired.slots and not observed.strays:
@@ -219,10 +229,12 @@ def _drained(slot: Slot, observed: Observed, now: datetime, drain_timeout: float
     return observed.in_flight.get(f"i{slot.id}", 0) == 0 or waited >= drain_timeout
 
 
-def _staying(desired: Desired, observed: Observed, now: datetime) -> Iterator[Action]:
+def _staying(
+    desired: Desired, observed: Observed, now: datetime, drained: Set[int]
+) -> Iterator[Action]:
     starts = observed.free_starts
     for slot in desired.slots:
-        if slot.state == "draining" or _member(desired, slot) is None:
+        if slot.state == "draining" or slot.id in drained or _member(desired, slot) is None:
             continue
         container = observed.containers.get(slot.id)
         if slot.state == "pending" or container is None or container.state == "created":
@@ -230,15 +242,40 @@ def _staying(desired: Desired, observed: Observed, now: datetime) -> Iterator[Ac
                 starts -= 1
                 yield Start(slot.id)
         elif slot.state == "crashed":
-            if slot.retry_at is None or slot.retry_at <= now:
-                yield Start(slot.id)
-        elif container.restart_count > slot.restarts:
-            yield _crashed(slot, container, now)
-        elif container.state in ("exited", "dead"):
-            # The engine does not restart it: somebody stopped it, or the engine was restarted.
-            yield Start(slot.id)
+            yield from _parked(slot, container, now)
         else:
-            yield from _progress(slot, observed, now)
+            yield from _started(slot, container, observed, now)
+
+
+def _parked(slot: Slot, container: Container, now: datetime) -> Iterator[Action]:
+    if slot.retry_at is None or slot.retry_at <= now:
+        yield Start(slot.id)
+    elif container.state in ("running", "restarting"):
+        yield Halt(slot.id)
+
+
+def _started(
+    slot: Slot, container: Container, observed: Observed, now: datetime
+) -> Iterator[Action]:
+    """An instance whose container was started: did it end meanwhile?"""
+    if container.restart_count > slot.restarts:
+        yield _crashed(slot, container, now)
+    elif _was_restarted(slot, container):
+        # By the engine, when it was itself restarted: it counts from nought then.
+        count, code = container.restart_count, container.exit_code
+        yield MarkRestarted(slot.id, slot.crashes, count, code)
+    elif container.state in ("exited", "dead"):
+        # The engine does not restart it: somebody stopped it, or the engine was restarted.
+        yield Start(slot.id)
+    else:
+        yield from _progress(slot, observed, now)
+
+
+def _was_restarted(slot: Slot, container: Container) -> bool:
+    """Whether the process that was found ready is not the one that runs now."""
+    if slot.state != "up" or slot.ready_at is None or container.started_at is None:
+        return False
+    return container.started_at > slot.ready_at.timestamp()
 
 
 def _crashed(slot: Slot, container: Container, now: datetime) -> MarkRestarted | Park:
@@ -270,7 +307,7 @@ def _healthy_for(slot: Slot, now: datetime) -> float:
     return (now - slot.ready_at).total_seconds() if slot.ready_at else 0.0
 
 
-def _counts(desired: Desired, observed: Observed) -> Iterator[Action]:
+def _counts(desired: Desired) -> Iterator[Action]:
     for group in desired.groups:
         active = [
             slot

@@ -4,10 +4,20 @@ import json
 import threading
 from collections.abc import Callable
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, and_, delete, exists, select
 from sqlalchemy.orm import Session
 
-from hythe.model import App, Database, Deployment, Domain, Instance, Release, Table, Write
+from hythe.model import (
+    App,
+    Database,
+    Deployment,
+    Domain,
+    Installation,
+    Instance,
+    Release,
+    Table,
+    Write,
+)
 from hythe.run.desired import WEB
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
@@ -33,6 +43,28 @@ class Publisher:
     def version(self) -> Version:
         return self._table.version
 
+    def refresh(self) -> None:
+        """Publish if the newest table is not what the rows say; cheap when it is."""
+        with self._database.read() as session:
+            stale = derive(session, self._settings.domain) != self._table.routes or session.scalar(
+                select(exists().where(_leaving()))
+            )
+        if stale:
+            self.publish()
+
+    def overtake(self, version: Version) -> None:
+        """Publish under a version above one that a router has and this database does not know.
+
+        That is so after the database was restored from a backup.
+        """
+        with self._lock:
+            if version <= self._table.version:
+                return
+            with self._database.write() as tx:
+                self._epoch = tx.scalars(select(Installation)).one().epoch = version[0] + 1
+            self._table = RouteTable(self._epoch, 0)
+        self.publish()
+
     def publish(self) -> None:
         """Bring the table up to date with the rows, and tell the routers.
 
@@ -55,7 +87,7 @@ class Publisher:
                     )
                     tx.execute(
                         delete(Table).where(
-                            Table.epoch == self._epoch, Table.sequence <= sequence - KEPT
+                            (Table.epoch != self._epoch) | (Table.sequence <= sequence - KEPT)
                         )
                     )
                 assert table is not None
@@ -74,11 +106,13 @@ class Publisher:
 
     @staticmethod
     def _mark_left(tx: Write, version: Version) -> None:
-        leaving = select(Instance).where(
-            Instance.state == "draining", Instance.left_sequence.is_(None)
-        )
-        for row in tx.scalars(leaving):
+        for row in tx.scalars(select(Instance).where(_leaving())):
             row.left_epoch, row.left_sequence = version
+
+
+def _leaving() -> ColumnElement[bool]:
+    """Instances that drain and do not know yet which table is the first without them."""
+    return and_(Instance.state == "draining", Instance.left_sequence.is_(None))
 
 
 def derive(session: Session, domain: str) -> tuple[Route, ...]:

@@ -51,7 +51,9 @@ class Rollout:
                 return
             app = tx.get_one(App, deployment.app_id)
             release = tx.get_one(Release, deployment.release_id)
-            domain = tx.scalars(select(Domain.host).where(Domain.app_id == app.id)).first()
+            domain = tx.scalars(
+                select(Domain.host).where(Domain.app_id == app.id).order_by(Domain.id)
+            ).first()
             url = self._settings.app_url(domain or f"{app.name}.{self._settings.domain}")
             took = (now() - deployment.created_at).total_seconds()
             verb = "restarted" if deployment.kind == "restart" else "deployed"
@@ -93,10 +95,10 @@ class Rollout:
             spec = ReleaseSpec.of(session.get_one(Release, deployment.release_id))
         cause = f"{slot.name} {action.said} after {spec.boot_timeout} s of boot time (R10)."
         others: list[str] = []
-        with contextlib.suppress(EngineError):
+        with contextlib.suppress(HytheError):
             found = self._engine.instances.get(container)
             if found is not None:
-                others = listening(self._engine, found.id)
+                others = listening(found)
         if others:
             return BootTimeout(
                 cause,
@@ -105,6 +107,9 @@ class Rollout:
         return BootTimeout(cause)
 
     def _end(self, deployment_id: int, error: HytheError, container: str | None) -> None:
+        with self._database.read() as session:
+            if session.get_one(Deployment, deployment_id).status != "rolling":
+                return  # a newer one has taken over
         transcript = Transcript.of(self._settings, deployment_id)
         transcript.warn(f"{error.cause}\n{error.fix}")
         if container is not None:
@@ -127,7 +132,7 @@ class Rollout:
             tx.poke(deployment.app_id)
 
     def _show_log(self, transcript: Transcript, container: str) -> None:
-        with contextlib.suppress(EngineError):
+        with contextlib.suppress(HytheError):
             lines = list(self._engine.instances.logs(container, SHOWN_LINES))
             if lines:
                 transcript.step(f"Last {len(lines)} log lines")

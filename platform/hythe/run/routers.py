@@ -64,9 +64,12 @@ class Report:
 class Routers:
     """Who routes, and which table they have."""
 
-    def __init__(self, path: Path, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, changed: Callable[[], None], ahead: Callable[[Version], None]
+    ) -> None:
         self._path = path
         self._changed = changed  # called when an ack or an in-flight count came in
+        self._ahead = ahead  # called when a router has a table that is above ours
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._table: RouteTable | None = None
@@ -87,6 +90,7 @@ class Routers:
     def stop(self) -> None:
         """Hang up; routers keep their table and dial again."""
         if self._listener is not None:
+            self._listener.shutdown(socket.SHUT_RDWR)  # close() alone would not wake accept()
             self._listener.close()
         with self._lock:
             sessions = list(self._sessions.values())
@@ -111,9 +115,10 @@ class Routers:
         """
         now = time.monotonic()
         with self._lock:
+            ours = self._table.version if self._table is not None else NEVER
             live = [s.version for s in self._sessions.values() if now - s.heard < LEASE_SECONDS]
         if live:
-            return min(live)
+            return min(version if version <= ours else NEVER for version in live)
         return NEVER if now - self._since < LEASE_SECONDS else None
 
     def in_flight(self) -> Counter[str]:
@@ -125,6 +130,13 @@ class Routers:
                 if now - session.heard < LEASE_SECONDS:
                     total.update(session.in_flight)
         return total
+
+    def _warn_of(self, version: Version) -> None:
+        with self._lock:
+            table = self._table
+        if table is not None and version > table.version:
+            log.warning("a router has a newer table than ours", version=version)
+            self._ahead(version)
 
     def _prune(self) -> None:
         now = time.monotonic()
@@ -173,6 +185,7 @@ class Routers:
             session.heard = time.monotonic()
             if news:
                 self._changed()
+                self._warn_of(session.version)
         return session
 
 

@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from hythe.engine.port import Container, Engine
 from hythe.model import Database, Vault
 from hythe.names import Names
-from hythe.run.apply import Applier, Say
+from hythe.run.apply import Applier
 from hythe.run.erase import Eraser
 from hythe.run.health import Prober
 from hythe.run.loop import Loop, Queue
 from hythe.run.publish import Publisher
 from hythe.run.routers import Routers
+from hythe.run.stopper import Say
 from hythe.settings import Settings
 
 
@@ -28,11 +29,14 @@ class RunStage:
         epoch: int,
         say: Say,
         complete: Callable[[Container], None],
+        isolate: Callable[[], None],
         forget: Sequence[Callable[[int], None]] = (),
     ) -> None:
         queue = Queue()
         prober = Prober(queue.add)
-        self._routers = Routers(settings.control_socket, self._routers_changed)
+        self._routers = Routers(
+            settings.control_socket, self._routers_changed, lambda v: publisher.overtake(v)
+        )
         publisher = Publisher(settings, database, epoch, self._routers.send)
         eraser = Eraser(settings, database, engine, names, forget)
         applier = Applier(
@@ -48,7 +52,16 @@ class RunStage:
             complete,
         )
         self._loop = Loop(
-            settings, database, engine, names, applier, prober, publisher, self._routers, queue
+            settings,
+            database,
+            engine,
+            names,
+            applier,
+            prober,
+            publisher,
+            self._routers,
+            queue,
+            isolate,
         )
 
     def start(self) -> None:

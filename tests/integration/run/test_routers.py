@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from hythe.run import routers as routers_module
 from hythe.run.routers import NEVER, Routers
-from hythe.wire import RouteTable
+from hythe.wire import RouteTable, Version
 
 SECONDS = 10
 
@@ -68,8 +69,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def routers(path: Path, told: Told) -> Iterator[Routers]:
-    routers = Routers(path, told)
+def ahead() -> list[Version]:
+    return []
+
+
+@pytest.fixture
+def routers(path: Path, told: Told, ahead: list[Version]) -> Iterator[Routers]:
+    routers = Routers(path, told, ahead.append)
     routers.start()
     yield routers
     routers.stop()
@@ -89,6 +95,7 @@ def test_a_router_gets_the_table_when_it_dials_in_and_when_it_changes(
 def test_a_version_is_reached_when_the_slowest_router_has_it(
     routers: Routers, path: Path, told: Told
 ) -> None:
+    routers.send(RouteTable(1, 2))
     fast, slow = Dialler(path, "fast"), Dialler(path, "slow")
     fast.report((1, 2))
     slow.report((1, 1))
@@ -109,6 +116,7 @@ def test_right_after_the_start_nothing_counts_as_reached(routers: Routers) -> No
 def test_when_the_lease_is_over_nobody_is_waited_for(
     routers: Routers, path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    routers.send(RouteTable(1, 1))
     router = Dialler(path)
     router.report((1, 1))
     told.wait(1)
@@ -116,6 +124,22 @@ def test_when_the_lease_is_over_nobody_is_waited_for(
     assert routers.acked() == (1, 1)
     monkeypatch.setattr(routers_module, "LEASE_SECONDS", 0.0)
     assert routers.acked() is None
+
+
+def test_a_table_above_ours_is_told_and_not_taken_for_an_ack(
+    routers: Routers, path: Path, told: Told, ahead: list[Version]
+) -> None:
+    routers.send(RouteTable(1, 5))
+    router = Dialler(path)
+    router.report((1, 9))
+    told.wait(1)
+    assert routers.acked() == NEVER
+    deadline = time.monotonic() + SECONDS
+    while not ahead:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert ahead == [(1, 9)]
+    router.close()
 
 
 def test_nonsense_ends_the_connection_and_no_other(

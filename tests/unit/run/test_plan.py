@@ -14,7 +14,7 @@ DRAIN = 30.0
 
 
 def group(deployment: int = 1, version: int = 1, **quantities: int) -> Group:
-    return Group(deployment, version, "push", quantities or {"web": 1}, boot_timeout=60)
+    return Group(deployment, version, quantities or {"web": 1}, boot_timeout=60)
 
 
 def slot(

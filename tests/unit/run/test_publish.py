@@ -105,3 +105,26 @@ def test_an_app_without_targets_says_whether_it_crashed(
         tx.get_one(Instance, 1).state = "gone"
     publisher.publish()
     assert sent[-1].routes[0].error == "H14"
+
+
+def test_after_a_restored_backup_the_table_overtakes_what_routers_have(
+    app: App, publisher: Publisher, database: Database, sent: list[RouteTable]
+) -> None:
+    database.installation()
+    publisher.publish()
+    publisher.overtake((9, 40))
+    assert sent[-1].version == (10, 1)
+    assert database.installation().epoch == 10
+    assert sent[-1].routes == sent[0].routes
+
+
+def test_a_refresh_publishes_what_changed_without_a_deploy(
+    app: App, publisher: Publisher, database: Database, sent: list[RouteTable]
+) -> None:
+    publisher.publish()
+    publisher.refresh()
+    assert len(sent) == 1
+    with database.write() as tx:
+        tx.add(Domain(app_id=app.id, host="new.example.com"))
+    publisher.refresh()
+    assert "new.example.com" in sent[-1].routes[0].hosts

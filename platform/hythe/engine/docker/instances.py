@@ -166,6 +166,7 @@ def _container(data: Mapping[str, Any]) -> Container:
         labels=data["Config"].get("Labels") or {},
         state=_state(state["Status"]),
         exit_code=state["ExitCode"] if over else None,
+        pid=state.get("Pid") or None,
         oom_killed=bool(state.get("OOMKilled")),
         restart_count=data.get("RestartCount", 0),
         started_at=_seconds(state.get("StartedAt")),

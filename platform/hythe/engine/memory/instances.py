@@ -45,7 +45,7 @@ class MemoryInstances:
         with self._world.call("start"):
             box = self._world.box(container_id)
             if box.state != "running":
-                box.stopped = False
+                box.stopped, box.restart_count = False, 0
                 self._world.run(box)
 
     def stop(self, container_id: str, grace: int) -> None:

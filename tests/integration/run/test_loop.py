@@ -1,4 +1,4 @@
-"""What a review found in the loop: a thread that dies, and a parked container that goes on."""
+"""The loop's threads outlive what they meet."""
 
 import threading
 import time
@@ -26,6 +26,7 @@ def test_engine_events_are_heard_after_the_database_was_away(
         epoch=1,
         say=lambda *_: None,
         complete=lambda _: None,
+        isolate=lambda: None,
     )
     calls = []
 

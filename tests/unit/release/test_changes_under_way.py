@@ -1,13 +1,15 @@
-"""What a review found: changes while a push is on its way."""
+"""Changes while a push is on its way."""
 
+import pytest
 from builders import make_app, make_build, make_deployment, make_release
 
-from hythe.model import Database, Deployment, Release, Vault
+from hythe.errors import Conflict
+from hythe.model import App, Database, Deployment, Release, Vault, Write
 from hythe.release.changes import ReleaseChanges
 from hythe.settings import Settings
 
 
-def scene(tx, vault, settings):  # type: ignore[no-untyped-def]
+def scene(tx: Write, vault: Vault, settings: Settings) -> App:
     app = make_app(tx)
     release = make_release(tx, vault, settings, app, image="sha256:old")
     app.serving_id = make_deployment(tx, app, release).id
@@ -35,5 +37,5 @@ def test_a_restart_does_not_cancel_a_rollout(settings: Settings, database: Datab
         app = scene(tx, vault, settings)
         release = make_release(tx, vault, settings, app, version=2, image="sha256:new")
         make_deployment(tx, app, release, "rolling")
-        restart = ReleaseChanges(settings, vault).restart(tx, app, "me")
-        assert tx.get_one(Release, restart.release_id).image == "sha256:new"
+        with pytest.raises(Conflict, match="under way"):
+            ReleaseChanges(settings, vault).restart(tx, app, "me")

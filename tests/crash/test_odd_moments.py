@@ -1,5 +1,7 @@
-"""What a review found in run/; each test states what should be."""
+"""run/ at odd moments: things that change between a look and the action, or by somebody else."""
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -74,11 +76,7 @@ def test_a_superseded_rollout_frees_its_addresses_for_the_next_at_a_large_scale(
         scene.step()
     last = scene.deploy(3)
     for _ in range(5):
-        try:
-            scene.step()
-        except Exception as error:  # the loop backs off and passes again
-            print(type(error).__name__, error)
-    assert "draining" in scene.states().values(), "the superseded group never starts to leave"
+        scene.step()
     scene.settle()
     assert scene.status(last) == "live"
 
@@ -152,13 +150,8 @@ def test_a_crash_after_parking_is_seen_at_once(settings: Settings) -> None:
     box = next(iter(scene.memory.boxes.values()))
     box.restart_count = 3
     assert [type(a).__name__ for a in scene.step()] == ["Park"]
-    start = scene.memory.run
-
-    def docker_start(target: Any) -> None:
-        target.restart_count = 0
-        start(target)
-
-    scene.memory.run = docker_start  # type: ignore[method-assign]
+    scene.step()
+    until(lambda: box.state == "exited")
     scene.step(later=400)  # started again
     assert box.restart_count == 0 and box.state == "running"
     box.restart_count = 2  # it crashes twice
@@ -207,6 +200,13 @@ def test_hung_boots_of_one_app_do_not_keep_another_from_starting(settings: Setti
     assert {row.state for row in mine} != {"pending"}
 
 
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def make_loop(scene: Scene) -> Loop:
     return Loop(
         scene.settings,
@@ -218,6 +218,7 @@ def make_loop(scene: Scene) -> Loop:
         scene.plane.publisher,
         scene.router,  # type: ignore[arg-type]
         Queue(),
+        lambda: None,
     )
 
 
@@ -234,10 +235,7 @@ def test_an_instance_of_a_lost_subnet_gets_a_new_address(settings: Settings) -> 
         Names("abcdef").network(scene.app_id), "b", ["10.9.9.0/24"], {}
     )
     for passes in range(4):
-        try:
-            scene.step(later=passes)
-        except Exception as error:
-            print(type(error).__name__, error)
+        scene.step(later=passes)
     assert any(b.state == "running" for b in scene.memory.boxes.values())
 
 
@@ -257,6 +255,7 @@ def test_a_drain_whose_publish_failed_ends_nevertheless(settings: Settings) -> N
         scene.step()
     scene.plane.publisher.publish = publish  # type: ignore[method-assign]
     for passes in range(5):
+        scene.plane.publisher.refresh()  # as every pass of the loop begins
         scene.step(later=passes * 60)
     scene.plane.bury()
     assert "draining" not in scene.states().values()
@@ -269,11 +268,13 @@ def test_a_parked_container_is_stopped_though_the_first_stop_failed(settings: Se
     box = next(iter(scene.memory.boxes.values()))
     box.restart_count = 8
     scene.memory.fail_next("stop", EngineAway())
-    with pytest.raises(EngineAway):
-        scene.step()
+    scene.step()
     assert list(scene.states().values()) == ["crashed"]
-    scene.step(later=1)
-    assert box.state != "running"
+    scene.step()  # this stop fails
+    scene.plane.bury()
+    assert box.state == "running"
+    scene.step()
+    until(lambda: box.state == "exited")
 
 
 def test_a_slot_that_drained_and_came_back_waits_for_its_own_acks(settings: Settings) -> None:

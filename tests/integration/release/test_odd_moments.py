@@ -1,4 +1,4 @@
-"""What a review found in release/: release-phase containers that nobody removes."""
+"""Release phases at odd moments: destroyed apps, kills, long phases of others."""
 
 import time
 
