@@ -8,6 +8,7 @@ imported, so that it stays small.
 """
 
 import fcntl
+import gc
 import json
 import os
 import sys
@@ -46,6 +47,7 @@ def run(settings: Settings) -> None:
 
     logs.configure("control")
     with _only_one(settings.run_dir / "control.lock"):
+        gc.freeze()  # a collection would write to the pages that both processes share
         nursery = Nursery.start(outcome.work)
         try:
             from hythe.plane import serve

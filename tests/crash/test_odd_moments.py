@@ -101,9 +101,7 @@ def test_a_superseded_deployment_does_not_get_the_traffic(settings: Settings) ->
 def test_a_rollout_fails_though_its_container_was_removed_by_hand(settings: Settings) -> None:
     scene = Scene(settings)
     first = scene.deploy(1)
-    scene.memory.answers.clear()
-    for _ in range(2):
-        scene.step()
+    scene.step()
     with scene.database.write() as tx:
         for row in tx.scalars(select(Instance)):
             scene.memory.answers[row.address] = lambda: 503
@@ -111,10 +109,7 @@ def test_a_rollout_fails_though_its_container_was_removed_by_hand(settings: Sett
     for box in scene.memory.engine.instances.list({}):
         scene.memory.engine.instances.remove(box.id)
     for _ in range(3):
-        try:
-            scene.step(later=100)
-        except Exception as error:
-            print(type(error).__name__, error)
+        scene.step(later=100)
     assert scene.status(first) == "failed"
 
 

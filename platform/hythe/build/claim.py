@@ -74,6 +74,12 @@ class Claims:
             deployment.status = "built"
             tx.poke(claim.app_id)
 
+    def goes_on(self, claim: Claim) -> bool:
+        """Whether the deployment of a finished build is still on its way."""
+        with self._database.read() as session:
+            deployment = session.get(Deployment, claim.deployment_id)
+        return deployment is not None and not deployment.ended
+
     def fail(self, claim: Claim, failure: Failure) -> None:
         with self._database.write() as tx:
             row = _rows(tx, claim)

@@ -31,7 +31,8 @@ from hythe.transcript import Transcript
 HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 5.0  # a claim is tried at least so often, whatever bells ring
 ATTEMPTS = 2
-REST_SECONDS = 3.0
+REST_SECONDS = 10.0
+REST_STEP = 0.25
 
 log = logs.get(__name__)
 
@@ -185,10 +186,13 @@ class BuildStage:
             log.warning("build container left behind", build=claim.build_id, error=error.cause)
 
     def _tidy_later(self, claim: Claim) -> None:
-        """The engine is busy with the new instances now; removals would slow their start."""
-        self._stopping.wait(REST_SECONDS)
-        self._tidy(claim)
+        """Once the rollout is over: the engine's work would slow the start of its instances."""
+        patience = time.monotonic() + REST_SECONDS
+        while self._claims.goes_on(claim) and time.monotonic() < patience:
+            if self._stopping.wait(REST_STEP):
+                break
         self._prepare_spare()
+        self._tidy(claim)
 
     def _prepare_spare(self) -> None:
         try:

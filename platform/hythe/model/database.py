@@ -132,6 +132,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -256")  # KiB for each connection of the pool
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:

@@ -107,13 +107,9 @@ class ReleaseStage:
             return
         try:
             row = self._prepare(deployment_id)
-            if row is None:
-                return
-            if row[1].status == "releasing":
+            if row is not None:
                 self._phases.add(app_id)
                 self._pool.submit(self._run_phase, *row)
-            else:
-                self._hand_over(deployment_id)
         except Exception as error:
             self._meet(deployment_id, error)
 
@@ -145,6 +141,7 @@ class ReleaseStage:
             self._bell.ring(0)
 
     def _prepare(self, deployment_id: int) -> tuple[App, Deployment, Release] | None:
+        """Make the release; returns what its release phase needs, None when it has none."""
         with self._database.write() as tx:
             deployment = tx.get(Deployment, deployment_id)
             if deployment is None or deployment.status not in ("built", "releasing"):
@@ -167,8 +164,10 @@ class ReleaseStage:
                         f"Releasing v{release.version}"
                     )
                 runs = RELEASE_PROCESS in ReleaseSpec.of(release).processes
-                if runs and not deployment.skip_release_phase:
-                    deployment.status = "releasing"
+                if not runs or deployment.skip_release_phase:
+                    self._roll(tx, deployment)
+                    return None
+                deployment.status = "releasing"
             return app, deployment, release
 
     def _hand_over(self, deployment_id: int) -> None:

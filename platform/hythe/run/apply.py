@@ -71,12 +71,13 @@ class Applier:
         routed = self._write_states(desired, slots, actions)
         if routed:
             self._publisher.publish()
-        errors = list(self._starts.map(lambda a: self._start(desired, slots[a.slot_id]), starts))
         for action in actions:
             self._act(desired, slots, action)
-        # Last, since what leaves makes room for what comes.
-        created = self._create(desired, [a for a in actions if isinstance(a, p.Create)])
-        for error in errors:
+        creates = [action for action in actions if isinstance(action, p.Create)]
+        created = self._create(desired, creates)
+        boots = [slots[action.slot_id] for action in starts]
+        boots += [slot for slot, action in zip(created, creates, strict=False) if action.start]
+        for error in list(self._starts.map(lambda slot: self._start(desired, slot), boots)):
             if error is not None:
                 raise error
         return bool(created or starts or routed)
@@ -135,15 +136,15 @@ class Applier:
 
     # Rows
 
-    def _create(self, desired: Desired, creates: Sequence[p.Create]) -> int:
-        """Insert rows, as many as there are free addresses; returns how many."""
+    def _create(self, desired: Desired, creates: Sequence[p.Create]) -> list[Slot]:
+        """Insert rows for the first of them, as many as there are free addresses."""
         if not creates:
-            return 0
+            return []
         with self._database.read() as session:
             app = session.get_one(App, desired.app_id)
         if app.subnet is None:
             network.ensure(self._engine, self._database, self._settings, self._names, app)
-        made = []
+        rows: list[Instance] = []
         with self._database.write() as tx:
             held = {slot.address for slot in desired.slots}
             newest = select(Instance.address).where(Instance.app_id == desired.app_id)
@@ -155,18 +156,17 @@ class Applier:
                     log.warning("no free address", app=desired.app_id, cause=error.cause)
                     break  # the rest follows when those that leave have gone
                 held.add(last)
-                tx.add(
-                    Instance(
-                        app_id=desired.app_id,
-                        deployment_id=action.deployment_id,
-                        process=action.process,
-                        index=action.index,
-                        address=last,
-                    )
+                row = Instance(
+                    app_id=desired.app_id,
+                    deployment_id=action.deployment_id,
+                    process=action.process,
+                    index=action.index,
+                    address=last,
                 )
-                made.append(action)
-        self._announce(desired, made)
-        return len(made)
+                tx.add(row)
+                rows.append(row)
+        self._announce(desired, creates[: len(rows)])
+        return [Slot.of(row) for row in rows]
 
     def _announce(self, desired: Desired, creates: Sequence[p.Create]) -> None:
         if desired.rolling is None:

@@ -41,6 +41,27 @@ class Slot:
     restarts: int
     retry_at: datetime | None
 
+    @classmethod
+    def of(cls, row: Instance) -> "Slot":
+        left = None
+        if row.left_epoch is not None and row.left_sequence is not None:
+            left = (row.left_epoch, row.left_sequence)
+        return cls(
+            id=row.id,
+            deployment_id=row.deployment_id,
+            process=row.process,
+            index=row.index,
+            address=row.address,
+            state=row.state,
+            started_at=row.started_at,
+            ready_at=row.ready_at,
+            draining_at=row.draining_at,
+            left=left,
+            crashes=row.crashes,
+            restarts=row.restarts,
+            retry_at=row.retry_at,
+        )
+
     @property
     def name(self) -> str:
         return f"{self.process}.{self.index}"
@@ -92,7 +113,7 @@ def read(session: Session, app_id: int) -> Desired | None:
         destroyed=app.destroyed_at is not None,
         serving=_group(session, serving, formation),
         rolling=_group(session, rolling, formation),
-        slots=tuple(_slot(row) for row in slots),
+        slots=tuple(Slot.of(row) for row in slots),
     )
 
 
@@ -109,24 +130,3 @@ def _group(
         if process != RELEASE_PROCESS and formation.get(process, 0) > 0
     }
     return Group(deployment.id, release.version, quantities, spec.boot_timeout)
-
-
-def _slot(row: Instance) -> Slot:
-    left = None
-    if row.left_epoch is not None and row.left_sequence is not None:
-        left = (row.left_epoch, row.left_sequence)
-    return Slot(
-        id=row.id,
-        deployment_id=row.deployment_id,
-        process=row.process,
-        index=row.index,
-        address=row.address,
-        state=row.state,
-        started_at=row.started_at,
-        ready_at=row.ready_at,
-        draining_at=row.draining_at,
-        left=left,
-        crashes=row.crashes,
-        restarts=row.restarts,
-        retry_at=row.retry_at,
-    )

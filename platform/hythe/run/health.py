@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-FIRST_PAUSE = 0.01
-LONGEST_PAUSE = 0.25
+SHORT_PAUSE = 0.01  # while an app usually boots; a push waits for it
+LONG_PAUSE = 0.25
+SHORT_SECONDS = 3.0
 READ_TIMEOUT = 15.0
 
 
@@ -71,7 +72,7 @@ class Prober:
         host: str,
         stop: threading.Event,
     ) -> None:
-        pause = FIRST_PAUSE
+        began = time.monotonic()
         while not stop.is_set():
             asked = time.monotonic()
             answer = ask(address, port, host)
@@ -82,9 +83,9 @@ class Prober:
             if answer.ready:
                 self._ring(app_id)
                 return
+            pause = SHORT_PAUSE if asked - began < SHORT_SECONDS else LONG_PAUSE
             # An answer that took long says that the app is busy: give it as long to recover.
             stop.wait(max(pause, min(time.monotonic() - asked, 1.0)))
-            pause = min(pause * 1.3, LONGEST_PAUSE)
 
 
 def ask(address: str, port: int, host: str, path: str = "/") -> Answer:

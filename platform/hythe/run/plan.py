@@ -5,8 +5,8 @@ order; at the fixed point there are none. Every action is safe to repeat, so a c
 killed after any of them goes on with the next pass.
 """
 
-from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hythe.engine.port import Container
@@ -22,11 +22,12 @@ LONGEST_PARKING = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Insert an instance row, with an address."""
+    """Insert an instance row, with an address; `start`: and start it, like Start."""
 
     deployment_id: int
     process: str
     index: int
+    start: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +162,14 @@ def plan(desired: Desired, observed: Observed, now: datetime, drain_timeout: flo
         return Plan((failed,))
     counts = list(_counts(desired))
     drained = {action.slot_id for action in counts if isinstance(action, Drain)}
+    staying = list(_staying(desired, observed, now, drained))
+    ready = {action.slot_id for action in staying if isinstance(action, MarkUp)}
     actions = [
         *(RemoveStray(stray.id) for stray in observed.strays),
         *_leaving(desired, observed, now, drain_timeout),
-        *_staying(desired, observed, now, drained),
-        *counts,
-        *_rollout(desired, observed),
+        *staying,
+        *_with_starts(counts, observed.free_starts - sum(isinstance(a, Start) for a in staying)),
+        *_rollout(desired, observed, ready),
     ]
     if desired.destroyed and not desired.slots and not observed.strays:
         actions.append(Erase())
@@ -326,6 +329,15 @@ def _counts(desired: Desired) -> Iterator[Action]:
                 yield Create(group.deployment_id, process, next(free))
 
 
+def _with_starts(actions: Iterable[Action], free: int) -> Iterator[Action]:
+    """Let the first new instances start at once, as many as may."""
+    for action in actions:
+        if isinstance(action, Create) and free > 0:
+            free -= 1
+            action = replace(action, start=True)
+        yield action
+
+
 def _switched(desired: Desired) -> bool:
     return (
         desired.rolling is not None
@@ -334,7 +346,8 @@ def _switched(desired: Desired) -> bool:
     )
 
 
-def _rollout(desired: Desired, observed: Observed) -> Iterator[Action]:
+def _rollout(desired: Desired, observed: Observed, ready: Set[int]) -> Iterator[Action]:
+    """`ready` are the instances that this plan marks as up."""
     group = desired.rolling
     if group is None or desired.destroyed:
         return
@@ -346,7 +359,7 @@ def _rollout(desired: Desired, observed: Observed) -> Iterator[Action]:
         slot
         for slot in desired.slots
         if slot.deployment_id == group.deployment_id
-        and slot.state == "up"
+        and (slot.state == "up" or slot.id in ready)
         and slot.id in observed.containers
     ]
     if all(

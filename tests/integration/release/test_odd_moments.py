@@ -72,7 +72,7 @@ def test_a_release_phase_that_was_left_behind_by_a_kill_is_removed(
     memory.programs[("migrate",)] = Program(code=0)
     push(database)
     first = make(settings, database, memory)
-    first._phase.clean = lambda _: None  # type: ignore[method-assign]
+    first._phase.sweep = lambda _: None  # type: ignore[method-assign]
     first.start()
     assert wait(lambda: phases(memory) == ["exited"])
     time.sleep(0.5)

@@ -68,7 +68,10 @@ def test_nothing_to_do_at_the_fixed_point() -> None:
 
 def test_a_new_release_gets_its_instances_beside_the_old_ones() -> None:
     wanted = desired(slot(), serving=group(), rolling=group(2, 2, web=2))
-    assert actions(wanted, seen(running())) == (p.Create(2, "web", 1), p.Create(2, "web", 2))
+    assert actions(wanted, seen(running())) == (
+        p.Create(2, "web", 1, start=True),
+        p.Create(2, "web", 2, start=True),
+    )
 
 
 def test_pending_instances_start_no_more_than_are_free() -> None:
@@ -80,11 +83,21 @@ def test_pending_instances_start_no_more_than_are_free() -> None:
     assert actions(wanted, seen(free_starts=1)) == (p.Start(1),)
 
 
+def test_new_instances_start_at_once_as_many_as_may() -> None:
+    wanted = desired(slot(1, state="pending"), rolling=group(web=3))
+    assert actions(wanted, seen(free_starts=2)) == (
+        p.Start(1),
+        p.Create(1, "web", 2, start=True),
+        p.Create(1, "web", 3),
+    )
+
+
 def test_an_instance_is_up_when_it_has_answered() -> None:
     wanted = desired(slot(state="starting"), rolling=group())
     assert actions(wanted, seen(running())) == (p.Watch(1),)
     said = Answer(200, "answered 200 on /")
-    assert actions(wanted, seen(running(), answers={1: said})) == (p.MarkUp(1, said.said),)
+    both = (p.MarkUp(1, said.said), p.Switch(1))
+    assert actions(wanted, seen(running(), answers={1: said})) == both
 
 
 def test_an_answer_of_500_is_not_ready() -> None:
@@ -95,7 +108,7 @@ def test_an_answer_of_500_is_not_ready() -> None:
 
 def test_a_worker_is_up_when_it_has_run_for_a_second() -> None:
     wanted = desired(slot(state="starting", process="worker"), rolling=group(worker=1))
-    assert actions(wanted, seen(running())) == (p.MarkUp(1, "is running"),)
+    assert actions(wanted, seen(running())) == (p.MarkUp(1, "is running"), p.Switch(1))
 
 
 def test_traffic_switches_only_when_all_are_up() -> None:
@@ -158,7 +171,7 @@ def test_scaling_down_drains_the_highest_index() -> None:
 
 def test_scaling_up_takes_the_lowest_free_index() -> None:
     wanted = desired(slot(1, index=2), serving=group(web=2))
-    assert actions(wanted, seen(running(1))) == (p.Create(1, "web", 1),)
+    assert actions(wanted, seen(running(1))) == (p.Create(1, "web", 1, start=True),)
 
 
 def test_a_restart_by_the_engine_takes_it_out_until_it_is_ready_again() -> None:
