@@ -4,8 +4,8 @@ from pathlib import Path
 
 
 def pss(*pids: int) -> float:
-    """Megabytes of some processes; pages that processes share count by their share."""
-    return sum(_pss(pid) for pid in pids) / 1000
+    """MiB of some processes; pages that processes share count by their share."""
+    return sum(_pss(pid) for pid in pids) / 1024
 
 
 def family(pid: int) -> list[int]:
@@ -24,9 +24,9 @@ def family(pid: int) -> list[int]:
 
 
 def _pss(pid: int) -> float:
-    """Kilobytes (of 1000 bytes)."""
+    """KiB, the unit of /proc (proc_pid_smaps(5))."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1.024
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))

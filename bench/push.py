@@ -203,10 +203,10 @@ def idle_memory(installation: Installation) -> list[Figure]:
         total.append(control[-1] + router[-1])
         time.sleep(1)
     return [
-        Figure("idle memory, control plane", control, "MB"),
-        Figure("idle memory, router with two workers", router, "MB"),
-        Figure("idle memory, both", total, "MB", ("<=", 150)),
-        Figure("idle memory, supervisor", [pss(installation.pid("supervisor"))], "MB"),
+        Figure("idle memory, control plane", control, "MiB"),
+        Figure("idle memory, router with two workers", router, "MiB"),
+        Figure("idle memory, both", total, "MiB", ("<=", 150)),
+        Figure("idle memory, supervisor", [pss(installation.pid("supervisor"))], "MiB"),
     ]
 
 

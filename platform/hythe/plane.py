@@ -101,6 +101,7 @@ def serve(settings: Settings, nursery: Nursery) -> None:
             host="127.0.0.1",
             port=settings.api_port,
             loop="asyncio",  # uvloop would cost 4 MB, and few requests come here
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
