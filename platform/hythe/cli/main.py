@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Failure as failure:
         return _complain(failure.cause, failure.fix, failure.exit_code)
     except click.ClickException as misuse:
-        return _complain(misuse.format_message(), _hint(typed), misuse.exit_code)
+        cause = misuse.format_message().partition(" Did you mean")[0]  # our hint knows more
+        return _complain(cause, _hint(typed), misuse.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away, as `head` does
