@@ -25,7 +25,9 @@ def busybox(engine: Engine) -> Image:
 
 def _static_busybox(folder: Path) -> Path:
     download = ["apt-get", "-o", "APT::Sandbox::User=root", "download", "busybox-static"]
-    subprocess.run(download, cwd=folder, check=True, capture_output=True, timeout=120)
+    if subprocess.run(download, cwd=folder, capture_output=True, timeout=120).returncode != 0:
+        subprocess.run(["apt-get", "update"], check=True, capture_output=True, timeout=300)
+        subprocess.run(download, cwd=folder, check=True, capture_output=True, timeout=120)
     package = next(folder.glob("*.deb"))
     subprocess.run(["dpkg-deb", "-x", package, folder / "x"], check=True, timeout=60)
     return next(path for path in (folder / "x").rglob("busybox") if os.access(path, os.X_OK))

@@ -65,7 +65,7 @@ def _work(request: Request, engine: Engine) -> None:
     except HytheError as error:
         job.output.flush()
         document = {"error": asdict(Failure.of(error))}
-    except Exception as error:
+    except Exception as error:  # the pusher is told, whatever it was
         log.error("build broke", build=request.build_id, exc_info=error)
         broken = PlatformError(
             f"The build broke inside Hythe: {type(error).__name__}: {error}"[:300]

@@ -110,7 +110,7 @@ class ReleaseStage:
             if row is not None:
                 self._phases.add(app_id)
                 self._pool.submit(self._run_phase, *row)
-        except Exception as error:
+        except Exception as error:  # tried again, then the deployment fails
             self._meet(deployment_id, error)
 
     def _run_phase(self, app: App, deployment: Deployment, release: Release) -> None:
@@ -118,7 +118,7 @@ class ReleaseStage:
             transcript = Transcript.of(self._settings, deployment.id)
             if self._phase.run(app, deployment, release, transcript):
                 self._hand_over(deployment.id)
-        except Exception as error:
+        except Exception as error:  # tried again, then the deployment fails
             self._meet(deployment.id, error)
         finally:
             self._phases.discard(app.id)

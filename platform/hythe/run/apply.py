@@ -16,7 +16,7 @@ from hythe.engine.port import Container, Engine
 from hythe.errors import AddressTaken, EngineError, NotFound
 from hythe.model import App, Database, Deployment, Instance, Release, Vault, Write, now
 from hythe.names import Names
-from hythe.run import plan as p
+from hythe.run import actions as do
 from hythe.run.desired import WEB, Desired, Slot
 from hythe.run.erase import Eraser
 from hythe.run.health import Prober
@@ -31,7 +31,7 @@ PARALLEL_STARTS = 8
 
 log = logs.get(__name__)
 
-Move = p.MarkUp | p.MarkRestarted | p.Park | p.Drain | p.ForgetCrashes
+Move = do.MarkUp | do.MarkRestarted | do.Park | do.Drain | do.ForgetCrashes
 """What changes an instance row and nothing else."""
 
 
@@ -64,16 +64,16 @@ class Applier:
         self._rollout = Rollout(settings, database, engine, names)
         self._starts = ThreadPoolExecutor(PARALLEL_STARTS, thread_name_prefix="start")
 
-    def apply(self, desired: Desired, actions: Sequence[p.Action]) -> bool:
+    def apply(self, desired: Desired, actions: Sequence[do.Action]) -> bool:
         """Do them; True when another look at once is worth it. Raises EngineError."""
         slots = {slot.id: slot for slot in desired.slots}
-        starts = [action for action in actions if isinstance(action, p.Start)]
+        starts = [action for action in actions if isinstance(action, do.Start)]
         routed = self._write_states(desired, slots, actions)
         if routed:
             self._publisher.publish()
         for action in actions:
             self._act(desired, slots, action)
-        creates = [action for action in actions if isinstance(action, p.Create)]
+        creates = [action for action in actions if isinstance(action, do.Create)]
         created = self._create(desired, creates)
         boots = [slots[action.slot_id] for action in starts]
         boots += [slot for slot, action in zip(created, creates, strict=False) if action.start]
@@ -90,11 +90,11 @@ class Applier:
         self._starts.shutdown(wait=True)
         self._stopper.join()
 
-    def _act(self, desired: Desired, slots: dict[int, Slot], action: p.Action) -> None:
+    def _act(self, desired: Desired, slots: dict[int, Slot], action: do.Action) -> None:
         match action:
-            case p.Watch(slot_id):
+            case do.Watch(slot_id):
                 self._watch(desired, slots[slot_id])
-            case p.Stop(slot_id):
+            case do.Stop(slot_id):
                 slot = slots[slot_id]
                 self._stopper.retire(
                     desired.app_id,
@@ -102,17 +102,17 @@ class Applier:
                     self._name(desired, slot),
                     self._release_of(desired, slot),
                 )
-            case p.Halt(slot_id):
+            case do.Halt(slot_id):
                 self._stopper.halt(slots[slot_id], self._name(desired, slots[slot_id]))
-            case p.RemoveStray(container_id):
+            case do.RemoveStray(container_id):
                 self._stopper.remove(container_id)
-            case p.Finish(deployment_id):
+            case do.Finish(deployment_id):
                 self._rollout.finish(deployment_id)
-            case p.Fail():
+            case do.Fail():
                 self._rollout.fail(
                     action, slots[action.slot_id], self._name(desired, slots[action.slot_id])
                 )
-            case p.Erase():
+            case do.Erase():
                 self._eraser.erase(desired.app_id)
                 self._publisher.publish()
 
@@ -136,7 +136,7 @@ class Applier:
 
     # Rows
 
-    def _create(self, desired: Desired, creates: Sequence[p.Create]) -> list[Slot]:
+    def _create(self, desired: Desired, creates: Sequence[do.Create]) -> list[Slot]:
         """Insert rows for the first of them, as many as there are free addresses."""
         if not creates:
             return []
@@ -168,7 +168,7 @@ class Applier:
         self._announce(desired, creates[: len(rows)])
         return [Slot.of(row) for row in rows]
 
-    def _announce(self, desired: Desired, creates: Sequence[p.Create]) -> None:
+    def _announce(self, desired: Desired, creates: Sequence[do.Create]) -> None:
         if desired.rolling is None:
             return
         deployment_id = desired.rolling.deployment_id
@@ -177,20 +177,20 @@ class Applier:
             Transcript.of(self._settings, deployment_id).step(f"Starting {', '.join(started)}")
 
     def _write_states(
-        self, desired: Desired, slots: dict[int, Slot], actions: Sequence[p.Action]
+        self, desired: Desired, slots: dict[int, Slot], actions: Sequence[do.Action]
     ) -> bool:
         """Move rows to their new state; True when the route table may change by it."""
         moves = [
             action
             for action in actions
-            if isinstance(action, Move | p.Switch)
-            or (isinstance(action, p.Start) and slots[action.slot_id].state == "up")
+            if isinstance(action, Move | do.Switch)
+            or (isinstance(action, do.Start) and slots[action.slot_id].state == "up")
         ]
         if not moves:
             return False
         with self._database.write() as tx:
             for action in moves:
-                if isinstance(action, p.Switch):
+                if isinstance(action, do.Switch):
                     self._switch(tx, desired, action.deployment_id)
                 else:
                     self._move(tx, desired, slots[action.slot_id], action)
@@ -206,34 +206,34 @@ class Applier:
         tx: Write,
         desired: Desired,
         slot: Slot,
-        action: "Move | p.Start",
+        action: "Move | do.Start",
     ) -> None:
         row = tx.get_one(Instance, slot.id)
         match action:
-            case p.Start():  # it was up; out of the table before anything is done to it
+            case do.Start():  # it was up; out of the table before anything is done to it
                 row.state = "starting"
-            case p.MarkUp(_, said):
+            case do.MarkUp(_, said):
                 row.state, row.ready_at = "up", now()
                 self._changed(desired, slot, "up")
                 self._prober.forget(slot.id)
                 if desired.rolling and desired.rolling.deployment_id == slot.deployment_id:
                     self._rollout.answered(slot, said)
-            case p.MarkRestarted(_, crashes, restarts, exit_code):
+            case do.MarkRestarted(_, crashes, restarts, exit_code):
                 row.state, row.started_at = "starting", now()
                 row.crashes, row.restarts, row.exit_code = crashes, restarts, exit_code
                 self._prober.forget(slot.id)
                 self._crash(tx, desired, slot, exit_code)
-            case p.Park(_, crashes, until, exit_code):
+            case do.Park(_, crashes, until, exit_code):
                 row.state, row.retry_at = "crashed", until
                 row.crashes, row.exit_code = crashes, exit_code
                 self._prober.forget(slot.id)
                 self._crash(tx, desired, slot, exit_code)
                 self._changed(desired, slot, "crashed")
-            case p.Drain():
+            case do.Drain():
                 row.state, row.draining_at = "draining", now()
                 row.left_epoch = row.left_sequence = None
                 self._prober.forget(slot.id)
-            case p.ForgetCrashes():
+            case do.ForgetCrashes():
                 row.crashes = 0
 
     def _crash(self, tx: Write, desired: Desired, slot: Slot, exit_code: int | None) -> None:

@@ -204,7 +204,7 @@ class Loop:
             try:
                 again = self._pass(app_id)
                 self._failures.pop(app_id, None)
-            except Exception as error:
+            except Exception as error:  # one app's trouble is not the others'
                 again = self._back_off(app_id, error)
             finally:
                 self._queue.done(app_id)

@@ -10,6 +10,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hythe.engine.port import Container
+from hythe.run.actions import (
+    Action,
+    Create,
+    Drain,
+    Erase,
+    Fail,
+    Finish,
+    ForgetCrashes,
+    Halt,
+    MarkRestarted,
+    MarkUp,
+    Park,
+    RemoveStray,
+    Start,
+    Stop,
+    Switch,
+    Watch,
+)
 from hythe.run.desired import WEB, Desired, Group, Slot
 from hythe.run.observe import Observed
 
@@ -18,135 +36,6 @@ CRASHES_BEFORE_PARKING = 3
 CRASHES_THAT_FAIL_A_ROLLOUT = 3
 HEALTHY_RESET_SECONDS = 60.0  # after this long, earlier crashes are forgotten
 LONGEST_PARKING = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Insert an instance row, with an address; `start`: and start it, like Start."""
-
-    deployment_id: int
-    process: str
-    index: int
-    start: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Create the container unless it exists, start it, and watch its health."""
-
-    slot_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Ask a starting web instance until it answers; it may be watched already."""
-
-    slot_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class MarkUp:
-    slot_id: int
-    said: str
-
-
-@dataclass(frozen=True, slots=True)
-class MarkRestarted:
-    """Its container ended and the engine restarts it: out of the table until it is ready again."""
-
-    slot_id: int
-    crashes: int
-    restarts: int
-    exit_code: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Park:
-    """It does nothing but crash: leave it stopped until `until`."""
-
-    slot_id: int
-    crashes: int
-    until: datetime
-    exit_code: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """Stop the container of a parked instance, which the engine restarts."""
-
-    slot_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class ForgetCrashes:
-    slot_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Drain:
-    """Take it out of the table; it is stopped once its requests are done."""
-
-    slot_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """SIGTERM, wait, SIGKILL, remove the container; then the row is gone and its address free."""
-
-    slot_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveStray:
-    container_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """Give the traffic to this deployment."""
-
-    deployment_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Every router has the table: the deployment is live."""
-
-    deployment_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """The rollout failed; its instances leave, the old release goes on."""
-
-    deployment_id: int
-    code: str  # H10, R10 or unhealthy
-    slot_id: int
-    said: str
-
-
-@dataclass(frozen=True, slots=True)
-class Erase:
-    """Nothing is left of a destroyed app but its network, images, files and row."""
-
-
-Action = (
-    Create
-    | Start
-    | Watch
-    | MarkUp
-    | MarkRestarted
-    | Park
-    | Halt
-    | ForgetCrashes
-    | Drain
-    | Stop
-    | RemoveStray
-    | Switch
-    | Finish
-    | Fail
-    | Erase
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from hythe.errors import (
 )
 from hythe.model import App, Database, Deployment, Domain, Release, now
 from hythe.names import Names
+from hythe.run.actions import Fail
 from hythe.run.desired import Desired, Slot
 from hythe.run.listening import listening
-from hythe.run.plan import Fail
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
 from hythe.transcript import Transcript

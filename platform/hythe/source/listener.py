@@ -121,7 +121,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         except HytheError as error:
             self._say(f" !     {error.cause}")
             self._say(f" !     {error.fix}")
-        except Exception as error:
+        except Exception as error:  # the pusher is told, whatever it was
             log.error("push failed", exc_info=error, app=push.app_id)
             self._say(" !     Hythe could not take the push; its log says why.")
         return {command.ref: "not taken in" for command in push.commands}

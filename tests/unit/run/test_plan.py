@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hythe.engine.port import Container
-from hythe.run import plan as p
+from hythe.run import actions as do
 from hythe.run.desired import Desired, Group, Slot
 from hythe.run.health import Answer
 from hythe.run.observe import Observed
+from hythe.run.plan import Plan, plan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DRAIN = 30.0
@@ -57,20 +58,20 @@ def seen(*containers: Container, **values: object) -> Observed:
     return replace(Observed(by_slot, published=(1, 5)), **values)  # type: ignore[arg-type]
 
 
-def actions(wanted: Desired, observed: Observed, now: datetime = NOW) -> tuple[p.Action, ...]:
-    return p.plan(wanted, observed, now, DRAIN).actions
+def actions(wanted: Desired, observed: Observed, now: datetime = NOW) -> tuple[do.Action, ...]:
+    return plan(wanted, observed, now, DRAIN).actions
 
 
 def test_nothing_to_do_at_the_fixed_point() -> None:
-    result = p.plan(desired(slot(), serving=group()), seen(running()), NOW, DRAIN)
-    assert result == p.Plan(())
+    result = plan(desired(slot(), serving=group()), seen(running()), NOW, DRAIN)
+    assert result == Plan(())
 
 
 def test_a_new_release_gets_its_instances_beside_the_old_ones() -> None:
     wanted = desired(slot(), serving=group(), rolling=group(2, 2, web=2))
     assert actions(wanted, seen(running())) == (
-        p.Create(2, "web", 1, start=True),
-        p.Create(2, "web", 2, start=True),
+        do.Create(2, "web", 1, start=True),
+        do.Create(2, "web", 2, start=True),
     )
 
 
@@ -80,35 +81,35 @@ def test_pending_instances_start_no_more_than_are_free() -> None:
         slot(2, state="pending", index=2),
         rolling=group(web=2),
     )
-    assert actions(wanted, seen(free_starts=1)) == (p.Start(1),)
+    assert actions(wanted, seen(free_starts=1)) == (do.Start(1),)
 
 
 def test_new_instances_start_at_once_as_many_as_may() -> None:
     wanted = desired(slot(1, state="pending"), rolling=group(web=3))
     assert actions(wanted, seen(free_starts=2)) == (
-        p.Start(1),
-        p.Create(1, "web", 2, start=True),
-        p.Create(1, "web", 3),
+        do.Start(1),
+        do.Create(1, "web", 2, start=True),
+        do.Create(1, "web", 3),
     )
 
 
 def test_an_instance_is_up_when_it_has_answered() -> None:
     wanted = desired(slot(state="starting"), rolling=group())
-    assert actions(wanted, seen(running())) == (p.Watch(1),)
+    assert actions(wanted, seen(running())) == (do.Watch(1),)
     said = Answer(200, "answered 200 on /")
-    both = (p.MarkUp(1, said.said), p.Switch(1))
+    both = (do.MarkUp(1, said.said), do.Switch(1))
     assert actions(wanted, seen(running(), answers={1: said})) == both
 
 
 def test_an_answer_of_500_is_not_ready() -> None:
     wanted = desired(slot(state="starting"), rolling=group())
     answers = {1: Answer(500, "answered 500 on /")}
-    assert actions(wanted, seen(running(), answers=answers)) == (p.Watch(1),)
+    assert actions(wanted, seen(running(), answers=answers)) == (do.Watch(1),)
 
 
 def test_a_worker_is_up_when_it_has_run_for_a_second() -> None:
     wanted = desired(slot(state="starting", process="worker"), rolling=group(worker=1))
-    assert actions(wanted, seen(running())) == (p.MarkUp(1, "is running"), p.Switch(1))
+    assert actions(wanted, seen(running())) == (do.MarkUp(1, "is running"), do.Switch(1))
 
 
 def test_traffic_switches_only_when_all_are_up() -> None:
@@ -119,22 +120,22 @@ def test_traffic_switches_only_when_all_are_up() -> None:
         serving=group(),
         rolling=group(2, 2, web=2),
     )
-    assert p.Switch(2) not in actions(half, seen(running(1), running(2), running(3)))
+    assert do.Switch(2) not in actions(half, seen(running(1), running(2), running(3)))
     full = replace(half, slots=(slot(1), slot(2, 2), slot(3, 2, index=2)))
-    assert actions(full, seen(running(1), running(2), running(3))) == (p.Switch(2),)
+    assert actions(full, seen(running(1), running(2), running(3))) == (do.Switch(2),)
 
 
 def test_a_switched_deployment_is_live_when_every_router_has_the_table() -> None:
     new = group(2, 2)
     wanted = desired(slot(2, 2), serving=new, rolling=new)
     assert actions(wanted, seen(running(2), acked=(1, 4))) == ()
-    assert actions(wanted, seen(running(2), acked=(1, 5))) == (p.Finish(2),)
+    assert actions(wanted, seen(running(2), acked=(1, 5))) == (do.Finish(2),)
 
 
 def test_the_old_group_leaves_after_the_switch() -> None:
     new = group(2, 2)
     wanted = desired(slot(1), slot(2, 2), serving=new)
-    assert actions(wanted, seen(running(1), running(2))) == (p.Drain(1),)
+    assert actions(wanted, seen(running(1), running(2))) == (do.Drain(1),)
 
 
 def test_a_draining_instance_stays_until_the_router_acks() -> None:
@@ -142,7 +143,7 @@ def test_a_draining_instance_stays_until_the_router_acks() -> None:
     wanted = desired(leaving, slot(2, 2), serving=group(2, 2))
     both = (running(1), running(2))
     assert actions(wanted, seen(*both, acked=(1, 4))) == ()
-    assert actions(wanted, seen(*both, acked=(1, 5))) == (p.Stop(1),)
+    assert actions(wanted, seen(*both, acked=(1, 5))) == (do.Stop(1),)
 
 
 def test_a_draining_instance_stays_until_its_requests_are_done_or_out_of_time() -> None:
@@ -150,7 +151,7 @@ def test_a_draining_instance_stays_until_its_requests_are_done_or_out_of_time() 
     wanted = desired(leaving, slot(2, 2), serving=group(2, 2))
     busy = seen(running(1), running(2), acked=(1, 5), in_flight={"i1": 1})
     assert actions(wanted, busy) == ()
-    assert actions(wanted, busy, NOW + timedelta(seconds=DRAIN)) == (p.Stop(1),)
+    assert actions(wanted, busy, NOW + timedelta(seconds=DRAIN)) == (do.Stop(1),)
 
 
 def test_an_address_rests_until_the_routers_forgot_it_even_without_a_container() -> None:
@@ -161,56 +162,56 @@ def test_an_address_rests_until_the_routers_forgot_it_even_without_a_container()
 
 def test_a_worker_stops_at_once() -> None:
     leaving = slot(1, state="draining", process="worker")
-    assert actions(desired(leaving), seen(running(1), acked=(1, 0))) == (p.Stop(1),)
+    assert actions(desired(leaving), seen(running(1), acked=(1, 0))) == (do.Stop(1),)
 
 
 def test_scaling_down_drains_the_highest_index() -> None:
     wanted = desired(slot(1), slot(2, index=2), serving=group(web=1))
-    assert actions(wanted, seen(running(1), running(2))) == (p.Drain(2),)
+    assert actions(wanted, seen(running(1), running(2))) == (do.Drain(2),)
 
 
 def test_scaling_up_takes_the_lowest_free_index() -> None:
     wanted = desired(slot(1, index=2), serving=group(web=2))
-    assert actions(wanted, seen(running(1))) == (p.Create(1, "web", 1, start=True),)
+    assert actions(wanted, seen(running(1))) == (do.Create(1, "web", 1, start=True),)
 
 
 def test_a_restart_by_the_engine_takes_it_out_until_it_is_ready_again() -> None:
     wanted = desired(slot(), serving=group())
     crashed = running(restart_count=1, exit_code=1)
-    assert actions(wanted, seen(crashed)) == (p.MarkRestarted(1, 1, 1, 1),)
+    assert actions(wanted, seen(crashed)) == (do.MarkRestarted(1, 1, 1, 1),)
 
 
 def test_a_crash_loop_is_parked_for_longer_each_time() -> None:
     looping = replace(slot(state="starting"), crashes=2, restarts=2)
     observed = seen(running(restart_count=3, exit_code=1))
     first = actions(desired(looping, serving=group()), observed)
-    assert first == (p.Park(1, 3, NOW + timedelta(seconds=1), 1),)
+    assert first == (do.Park(1, 3, NOW + timedelta(seconds=1), 1),)
     again = replace(looping, crashes=11, restarts=0)
     later = actions(desired(again, serving=group()), seen(running(restart_count=1, exit_code=1)))
-    assert later == (p.Park(1, 12, NOW + timedelta(seconds=300), 1),)
+    assert later == (do.Park(1, 12, NOW + timedelta(seconds=300), 1),)
 
 
 def test_a_parked_instance_starts_again_when_its_time_has_come() -> None:
     parked = replace(slot(state="crashed"), crashes=3, retry_at=NOW + timedelta(seconds=8))
     stopped = seen(running(state="exited"))
-    waiting = p.plan(desired(parked, serving=group()), stopped, NOW, DRAIN)
-    assert waiting == p.Plan((), again_in=8.0)
+    waiting = plan(desired(parked, serving=group()), stopped, NOW, DRAIN)
+    assert waiting == Plan((), again_in=8.0)
     later = actions(desired(parked, serving=group()), stopped, NOW + timedelta(seconds=8))
-    assert later == (p.Start(1),)
+    assert later == (do.Start(1),)
 
 
 def test_a_container_removed_by_hand_is_made_again() -> None:
-    assert actions(desired(slot(), serving=group()), seen()) == (p.Start(1),)
+    assert actions(desired(slot(), serving=group()), seen()) == (do.Start(1),)
 
 
 def test_containers_of_no_row_are_removed() -> None:
-    assert actions(desired(), seen(strays=(running(9),))) == (p.RemoveStray("c9"),)
+    assert actions(desired(), seen(strays=(running(9),))) == (do.RemoveStray("c9"),)
 
 
 def test_a_rollout_fails_at_the_third_crash_and_says_the_status() -> None:
     wanted = desired(slot(state="starting"), rolling=group())
     observed = seen(running(restart_count=3, exit_code=3))
-    assert actions(wanted, observed) == (p.Fail(1, "H10", 1, "exited 3 times with 3"),)
+    assert actions(wanted, observed) == (do.Fail(1, "H10", 1, "exited 3 times with 3"),)
 
 
 def test_a_rollout_fails_when_the_port_stays_shut() -> None:
@@ -218,22 +219,22 @@ def test_a_rollout_fails_when_the_port_stays_shut() -> None:
     refuses = Answer(None, "refuses connections on port 5000")
     late = NOW + timedelta(seconds=56)
     failed = actions(wanted, seen(running(), answers={1: refuses}), late)
-    assert failed == (p.Fail(1, "R10", 1, refuses.said),)
+    assert failed == (do.Fail(1, "R10", 1, refuses.said),)
 
 
 def test_boot_time_counts_from_an_instances_own_start() -> None:
     waiting = replace(slot(state="pending"), started_at=None)
     wanted = desired(waiting, rolling=group())
-    assert actions(wanted, seen(), NOW + timedelta(hours=1)) == (p.Start(1),)
+    assert actions(wanted, seen(), NOW + timedelta(hours=1)) == (do.Start(1),)
 
 
 def test_the_instances_of_a_failed_rollout_leave_and_the_old_stay() -> None:
     wanted = desired(slot(1), slot(2, 2, state="starting"), serving=group())
-    assert actions(wanted, seen(running(1), running(2))) == (p.Drain(2),)
+    assert actions(wanted, seen(running(1), running(2))) == (do.Drain(2),)
 
 
 def test_a_destroyed_app_goes_container_by_container_and_then_altogether() -> None:
     assert actions(desired(slot(), serving=group(), destroyed=True), seen(running())) == (
-        p.Drain(1),
+        do.Drain(1),
     )
-    assert actions(desired(destroyed=True), seen()) == (p.Erase(),)
+    assert actions(desired(destroyed=True), seen()) == (do.Erase(),)
