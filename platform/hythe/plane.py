@@ -1,5 +1,6 @@
 """The control plane put together: the composition root, the only place that chooses adapters."""
 
+import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -110,6 +111,8 @@ def serve(settings: Settings, nursery: Nursery) -> None:
         ),
         at_exit=source.stop,
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises it again when it has ended
     try:
         server.run()
     finally:

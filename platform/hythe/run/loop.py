@@ -28,6 +28,7 @@ WORKERS = 4
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 30.0
 EVENT_DAYS = 90
+STOP_SECONDS = 3.0
 
 log = logs.get(__name__)
 
@@ -123,19 +124,24 @@ class Loop:
         self._failures: dict[int, int] = {}
         self._waiting: set[int] = set()  # apps that wait for a router
         self._feed: Feed | None = None
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         self._publisher.publish()
-        targets = [self._resync, self._listen, self._events]
-        for target in [*targets, *[self._work] * WORKERS]:
-            threading.Thread(target=target, name=f"run-{target.__name__}", daemon=True).start()
+        for target in [self._resync, self._listen, self._events, *[self._work] * WORKERS]:
+            thread = threading.Thread(target=target, name=f"run-{target.__name__}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def stop(self) -> None:
+        """End the passes; what they asked of the engine is done when this returns."""
         self._stopping.set()
         self._bell.ring(0)
         self._queue.close()
         if self._feed is not None:
             self._feed.close()
+        for thread in self._threads:
+            thread.join(timeout=STOP_SECONDS)
         self._applier.close()
 
     def routers_changed(self) -> None:

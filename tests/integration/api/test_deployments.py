@@ -139,9 +139,14 @@ def test_rollbacks_to_nowhere_are_refused(
 def test_redeploy_and_restart(plane: ControlPlane, api: httpx.Client) -> None:
     redeployed = api.post("/v1/apps/shop/redeploy", json={"version": 1}).json()
     assert (redeployed["kind"], redeployed["release"]) == ("redeploy", 3)
+    assert plane.versions() == [1, 2, 3]
+    assert api.post("/v1/apps/shop/restart").status_code == 409  # while that is under way
+
+
+def test_restart(plane: ControlPlane, api: httpx.Client, shop: App) -> None:
     restarted = api.post("/v1/apps/shop/restart").json()
     assert (restarted["kind"], restarted["release"]) == ("restart", 2)
-    assert plane.versions() == [1, 2, 3]
+    assert plane.versions() == [1, 2]
 
 
 def test_what_never_ran_cannot_be_restarted_or_rolled_back(api: httpx.Client) -> None:
