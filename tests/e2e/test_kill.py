@@ -80,17 +80,15 @@ def ended(project: Project) -> dict[str, object] | None:
     return last if last["status"] in ("live", "failed", "superseded") else None
 
 
-def containers(project: Project, kind: str) -> list[str]:
-    """The names of the installation's containers of a kind; of the app's, if they say whose."""
+def containers(project: Project, part: str) -> list[str]:
+    """The names of the app's containers of a part: `build`, `release`, `web`."""
     import docker
 
     client = docker.from_env()
-    labels = [f"io.hythe.installation={project.installation.id}", f"io.hythe.kind={kind}"]
-    if kind != "build":
-        labels.append(f"io.hythe.app-name={project.app}")
-    found = [str(c.name) for c in client.containers.list(all=True, filters={"label": labels})]
+    mine = {"label": f"io.hythe.installation={project.installation.id}"}
+    found = [str(c.name) for c in client.containers.list(all=True, filters=mine)]
     client.close()
-    return found
+    return [name for name in found if f".{project.app}.{part}." in name]
 
 
 def test_killed_in_a_build(project: Project) -> None:
@@ -110,7 +108,7 @@ def test_killed_in_a_build(project: Project) -> None:
         last = until(lambda: ended(project), 90)
     assert last["status"] == "live"
     assert load.failures == []
-    assert containers(project, "build") == []
+    until(lambda: containers(project, "build") == [])
 
 
 def test_killed_in_a_release_phase(project: Project) -> None:
@@ -127,7 +125,7 @@ def test_killed_in_a_release_phase(project: Project) -> None:
         last = until(lambda: ended(project), 90)
     assert last["status"] == "live"
     assert load.failures == []
-    until(lambda: containers(project, "release-phase") == [])
+    until(lambda: containers(project, "release") == [])
 
 
 def test_killed_in_a_cutover(project: Project) -> None:
@@ -142,7 +140,7 @@ def test_killed_in_a_cutover(project: Project) -> None:
         kill_control_plane(project.installation)
         push.communicate(timeout=60)
         last = until(lambda: ended(project), 90)
-        until(lambda: len(containers(project, "instance")) == 1, 60)
+        until(lambda: len(containers(project, "web")) == 1, 60)
     assert last["status"] == "live"
     assert load.failures == []
 
