@@ -73,7 +73,8 @@ def test_a_failing_step_is_named(builds: Builds) -> None:
 
 @pytest.mark.usefixtures("stage")
 def test_the_operators_settings_reach_the_steps(builds: Builds) -> None:
-    run = "ARG PIP_INDEX_URL\nRUN echo $((1 + 1)) $NO_PROXY $PIP_INDEX_URL"
+    mount = "--mount=type=secret,id=PIP_INDEX_URL"
+    run = f"RUN {mount} echo $((1 + 1)) $NO_PROXY $(cat /run/secrets/PIP_INDEX_URL)"
     deployment, _ = builds.build({"Dockerfile": f"FROM {BUSYBOX}\n{run}\nCMD x\n"})
     assert "2 operator.test http://index.test/" in builds.transcript(deployment.id)
 

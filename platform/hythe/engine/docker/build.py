@@ -1,8 +1,8 @@
 """Dockerfile builds: by the classic builder, which has limits, unless one needs BuildKit.
 
 The classic builder limits a step's memory, CPU and processes, but mounts nothing into it. BuildKit
-mounts secrets and caches, but puts no limit on a step. The caller limits the time of both, by
-closing the iterator or by being killed.
+mounts secrets and caches; its steps have a limit together where cgroups allow it. The caller limits
+the time of both, by closing the iterator or by being killed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -44,7 +44,7 @@ class DockerfileBuild:
 
     def _lines(self, read: Dockerfile, order: Order, withheld: list[str]) -> Iterator[str]:
         for name in withheld:
-            yield f"{name} carries a password, which ARG would keep in the image: left out"
+            yield f"ARG {name} would keep the operator's value in the image: left out"
         if read.buildkit is None:
             yield from self._classic.run(order)
             return
@@ -54,8 +54,8 @@ class DockerfileBuild:
                 " speaks it.",
                 "Write the Dockerfile without that, or let the operator install docker's client.",
             )
-        yield (
-            f"{read.buildkit} needs BuildKit: steps are limited in time only,"
-            " not in memory, CPU or processes"
+        limited = self._buildkit.limit(order.limits)
+        yield f"{read.buildkit} needs BuildKit" + (
+            "" if limited else ": steps are limited in time only, not in memory, CPU or processes"
         )
         yield from self._buildkit.run(order)

@@ -12,13 +12,16 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
+from hythe.engine.docker.ceiling import limit_all
 from hythe.engine.docker.client import Client
 from hythe.engine.docker.order import Order
+from hythe.engine.port import Limits
 from hythe.errors import BuildError
 
 PROBE_SECONDS = 20
 LEAVE_SECONDS = 5  # from SIGTERM to SIGKILL of the docker command
 PR_SET_PDEATHSIG = 1
+KILLED = "exit code: 137"  # by SIGKILL
 VALUE = "HYTHE_SECRET_"  # the docker command reads a secret from this variable
 
 _LIBC = ctypes.CDLL(None)
@@ -40,6 +43,10 @@ class BuildKit:
             ):
                 return command
         return None
+
+    def limit(self, limits: Limits) -> bool:
+        """Limit the steps of all builds together; whether that was possible."""
+        return self._client.url.startswith("unix:") and limit_all(limits)
 
     def run(self, order: Order) -> Iterator[str]:
         assert self.command
@@ -70,7 +77,7 @@ class BuildKit:
                 _end(process)
                 raise
         if process.returncode:
-            raise BuildError(progress.cause())
+            raise progress.failure(order.limits)
 
     def _works(self, command: list[str]) -> bool:
         try:
@@ -136,6 +143,13 @@ class PlainProgress:
         elif text == "CACHED":
             yield "cached"
 
-    def cause(self) -> str:
+    def failure(self, limits: Limits) -> BuildError:
+        step = self._step or "The build"
+        if limits.memory and self._error.endswith(KILLED):
+            return BuildError(
+                f"{step} failed: it was killed, as happens over the {limits.memory >> 20} MiB of a"
+                " build.",
+                "Let the step use less memory, or let the operator raise HYTHE_BUILD_MEMORY.",
+            )
         error = self._error.removeprefix("ERROR: ") or "the docker command ended without a word"
-        return f"{self._step} failed: {error}" if self._step else f"The build failed: {error}"
+        return BuildError(f"{step} failed: {error}")

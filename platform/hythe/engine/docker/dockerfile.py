@@ -24,7 +24,6 @@ _INSTRUCTION = re.compile(r"(?:ONBUILD\s+)?([A-Z]+)\s+(.*)", re.IGNORECASE | re.
 _FLAG = re.compile(r"--([\w-]+)\S*\s+")
 _HEREDOC = re.compile(r"(?<!<)<<-?['\"]?[A-Za-z_]")
 _PLATFORM_ARGUMENT = re.compile(r"\b(?:BUILD|TARGET)(?:PLATFORM|OS|ARCH|VARIANT)\b")
-_PASSWORD = re.compile(r"://[^/\s@]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +49,16 @@ class Dockerfile:
         return cls(reason, frozenset(names))
 
     def accepted(self, args: Mapping[str, str]) -> dict[str, str]:
-        """The arguments that reach a step and leave no password in the image's history."""
-        wanted = {name: args[name] for name in args if name in PREDEFINED | self.declared}
-        return {name: value for name, value in wanted.items() if name not in self.withheld(args)}
+        """The arguments that reach a step without a trace in the image."""
+        return {
+            name: value
+            for name, value in args.items()
+            if name in PREDEFINED and name not in self.declared
+        }
 
     def withheld(self, args: Mapping[str, str]) -> list[str]:
-        """Declared arguments whose value carries a password: a declared one stays in history."""
-        return sorted(name for name in self.declared if _PASSWORD.search(args.get(name, "")))
+        """What it declares and does not get: a declared argument stays in the image's history."""
+        return sorted(self.declared & args.keys())
 
 
 def _directives(lines: Iterable[str]) -> dict[str, str]:
