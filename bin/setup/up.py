@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import engine, environment, example, machine, supervisor
+from . import boot, engine, environment, example, machine, supervisor
 from .down import stop
 from .output import Problem, detail, say, step
 from .place import CHECKOUT, Place
@@ -86,6 +86,7 @@ def bring_up(place: Place, *, asking: bool, with_example: bool) -> Process:
         with step(f"Starting the {program.name.replace('-', ' ')}"):
             program.await_ready(place, program.start(place))
     keeper = supervisor.start(place)
+    boot.await_apps(place)
     if with_example and not example.deployed(place):
         example.deploy(place)
     return keeper

@@ -102,5 +102,5 @@ def test_down_stops_everything_and_up_brings_it_back(
     assert "Hythe is stopped" in installation.down()
 
     installation.up("--no-example")
-    until(lambda: answers(project))
+    assert answers(project)
     client.close()

@@ -9,12 +9,11 @@ from hythe.cli.main import main
 from hythe.cli.registry import cli
 
 NAMES = sorted(command.name or "" for command in cli.registered_commands)
+OWN_HELP = ("router", "serve")  # other programs, which explain themselves
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OWN_HELP])
 def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    if name in ("router", "serve"):
-        pytest.skip("its help is the program's own")
     assert main([name, "--help"]) == 0
     colon = capsys.readouterr().out
     assert main([*name.split(":"), "--help"]) == 0
