@@ -18,8 +18,11 @@ PATIENCE = 30.0
 
 
 def said(kit: Kit, script: str, **fields: object) -> list[str]:
-    """What a shell script prints in a container of its own."""
-    container = kit.started(("sh", "-c", script), **fields)
+    """What a shell script prints in a container of its own.
+
+    The engine may lose for a follower what a container writes right at its end, so it lives on.
+    """
+    container = kit.started(("sh", "-c", f"{script}\nsleep 0.3"), **fields)
     return list(kit.instances.follow(container.id))
 
 
@@ -138,7 +141,7 @@ def test_program_sees_its_settings(docker_kit: Kit) -> None:
 
 def test_put_and_committed_files_are_in_the_image(docker_kit: Kit, tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
-    (tmp_path / "app" / "file").write_text("content")
+    (tmp_path / "app" / "file").write_text("content\n")
     container = docker_kit.create()
     docker_kit.engine.sessions.put(container.id, "/www", packed(tmp_path / "app"))
     docker_kit.engine.images.commit(container.id, docker_kit.ref(), ImageConfig())

@@ -4,6 +4,7 @@ from hythe.engine.docker.buildkit import PlainProgress
 from hythe.engine.docker.firewall import chain_rules, chains
 from hythe.engine.docker.networks import host_routes
 from hythe.engine.docker.streams import LONGEST_LINE, lines
+from hythe.engine.port import Limits
 
 ROUTES = """Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT
 eth0 00000000 010200C0 0003 0 0 0 00000000 0 0 0
@@ -52,9 +53,15 @@ def test_build_shows_steps_and_output_and_names_what_failed() -> None:
         "[2/3] RUN make",
         "cc -o main",
     ]
-    assert progress.cause() == (
+    assert progress.failure(Limits(memory=1 << 20)).cause == (
         "[2/3] RUN make failed: executor failed running [/bin/sh -c make]: exit code: 2"
     )
+
+
+def test_killed_step_is_told_of_the_memory_limit() -> None:
+    progress = PlainProgress()
+    list(progress.read([*FAILED_BUILD.splitlines()[:-1], "ERROR: executor failed: exit code: 137"]))
+    assert "over the 64 MiB of a build" in progress.failure(Limits(memory=64 << 20)).cause
 
 
 def test_rules_end_in_a_refusal() -> None:
