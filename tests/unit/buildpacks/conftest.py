@@ -1,6 +1,7 @@
-"""The Python buildpack's own modules; the build image imports them the same way."""
+"""The buildpacks' own modules; the build image imports them the same way."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "buildpacks" / "python" / "lib"))
+BUILDPACKS = Path(__file__).parents[3] / "buildpacks"
+sys.path[:0] = [str(BUILDPACKS / name) for name in ("lib", "python/lib", "node/lib", "static/lib")]

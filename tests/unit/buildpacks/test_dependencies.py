@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from hythe_buildpack.report import Stop
 from hythe_python import dependencies, version
 from hythe_python.environment import explain
-from hythe_python.report import Stop
 
 STACK = "3.11"
 

@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
+from hythe_buildpack.report import Stop, detail, step, stop, warn
+
 from hythe_python import bytecode, dependencies, server, version, web
 from hythe_python.environment import Environment
-from hythe_python.report import Stop, detail, step, stop, warn
 
 COMMITTED_ENVIRONMENTS = ("venv", ".venv", "env")
 

@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from hythe_python.report import stop
+from hythe_buildpack.report import stop
 
 FORMAT = "1"  # of the environment layer; part of its key
 OTHER_LOCKS = ("poetry.lock", "Pipfile.lock")

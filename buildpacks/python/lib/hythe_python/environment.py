@@ -1,15 +1,15 @@
 """The app's virtual environment, in a layer of its own; an unchanged lock reuses it untouched."""
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
+from hythe_buildpack.command import run
+from hythe_buildpack.layer import Layer
+from hythe_buildpack.report import detail, step, stop
+
 from hythe_python import bytecode
 from hythe_python.dependencies import Dependencies
-from hythe_python.layer import Layer
-from hythe_python.report import detail, step, stop
 
 STACK_PYTHON = "/usr/bin/python3"
 _NOISE = re.compile(
@@ -72,7 +72,7 @@ class Environment:
 
     def uv(self, *arguments: str, app: Path | None = None) -> tuple[int, str]:
         """Run uv, print what it says but noise, and return its exit code and output."""
-        env = os.environ | {
+        env = {
             "UV_CACHE_DIR": str(self._cache.folder),
             "UV_PROJECT_ENVIRONMENT": str(self.layer.folder),
             "UV_PYTHON": str(self.python) if self.python.exists() else STACK_PYTHON,
@@ -80,17 +80,7 @@ class Environment:
             "UV_NO_PROGRESS": "1",
             "VIRTUAL_ENV": str(self.layer.folder),
         }
-        process = subprocess.Popen(
-            ["uv", *arguments], cwd=app, env=env, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        lines: list[str] = []
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            if not _NOISE.match(line):
-                detail(line.rstrip())
-        return process.wait(), "\n".join(lines)
+        return run(["uv", *arguments], cwd=app, env=env, noise=_NOISE)
 
     def _count(self) -> int:
         return len(list(self.packages.glob("*.dist-info")))

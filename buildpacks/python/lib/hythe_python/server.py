@@ -7,10 +7,11 @@ that the app asks for itself always wins.
 import hashlib
 from pathlib import Path
 
+from hythe_buildpack.layer import Layer
+from hythe_buildpack.report import detail, stop
+
 from hythe_python import bytecode
 from hythe_python.environment import Environment
-from hythe_python.layer import Layer
-from hythe_python.report import detail, stop
 from hythe_python.web import Served
 
 PINS = Path(__file__).resolve().parents[2] / "servers"

@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from hythe_python.report import detail, stop
+from hythe_buildpack.report import detail, stop
 
 STACK = f"{sys.version_info.major}.{sys.version_info.minor}"
 FILES = (".python-version", "runtime.txt")

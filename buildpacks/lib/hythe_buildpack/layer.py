@@ -1,4 +1,4 @@
-"""A layer of this buildpack: a folder, and the TOML file beside it."""
+"""A layer of a buildpack: a folder, and the TOML file beside it."""
 
 import shutil
 import tomllib
@@ -26,7 +26,12 @@ class Layer:
             shutil.rmtree(self.folder)
         self.folder.mkdir()
 
-    def declare(self, key: str, *, launch: bool) -> None:
-        """Every layer of this buildpack is cached; launch ones go into the image."""
-        types = f"cache = true\nlaunch = {str(launch).lower()}\n"
-        self._file.write_text(f'[types]\n{types}\n[metadata]\nkey = "{key}"\n')
+    def declare(self, key: str, *, launch: bool, build: bool = False) -> None:
+        """Every layer of ours is cached; launch goes into the image, build to later buildpacks."""
+        flags = f"cache = true\nlaunch = {str(launch).lower()}\nbuild = {str(build).lower()}\n"
+        self._file.write_text(f'[types]\n{flags}\n[metadata]\nkey = "{key}"\n')
+
+    def env(self, folder: str, name: str, value: str) -> None:
+        """Write an env file, such as ("env", "NODE_ENV.default", "production")."""
+        (self.folder / folder).mkdir(exist_ok=True)
+        (self.folder / folder / name).write_text(value)

@@ -1,0 +1,58 @@
+"""The build: the packages of the Aptfile, in a layer that later buildpacks and the app see."""
+
+import hashlib
+import sysconfig
+import time
+from pathlib import Path
+
+from hythe_buildpack.apt import Apt, names
+from hythe_buildpack.layer import Layer
+from hythe_buildpack.report import Stop, detail, step, warn
+
+FORMAT = "1"  # of the layer; part of its key
+WEEK = 7 * 24 * 3600
+TRIPLET = sysconfig.get_config_var("MULTIARCH") or "x86_64-linux-gnu"
+
+
+def main(app: Path, layers: Path) -> int:
+    try:
+        build(app, layers)
+    except Stop as error:
+        warn(error.cause)
+        warn(error.fix)
+        return 1
+    return 0
+
+
+def build(app: Path, layers: Path) -> None:
+    wanted = names(app)
+    step(f"Installing Debian packages: {', '.join(wanted) or 'none'}")
+    layer = Layer(layers / "packages")
+    # Not by name and version alone: a security update must come in, a week later at most.
+    text = f"{FORMAT} {int(time.time()) // WEEK} {' '.join(wanted)}"
+    key = hashlib.sha256(text.encode()).hexdigest()
+    if layer.key() == key:
+        detail("Aptfile unchanged, reusing the packages")
+    else:
+        layer.clear()
+        if wanted:
+            Apt(layers / "apt").unpack(wanted, layer.folder)
+        _declare_paths(layer)
+    layer.declare(key, launch=True, build=True)
+
+
+def _declare_paths(layer: Layer) -> None:
+    """Where programs, libraries and headers lie, which a layer's own rules do not know."""
+    root = layer.folder
+    paths = {
+        "PATH": ("usr/local/bin", "usr/bin", "usr/sbin", "bin", "usr/games"),
+        "LD_LIBRARY_PATH": (f"usr/lib/{TRIPLET}", f"lib/{TRIPLET}", "usr/lib", "lib"),
+        "LIBRARY_PATH": (f"usr/lib/{TRIPLET}", "usr/lib"),
+        "CPATH": ("usr/include", f"usr/include/{TRIPLET}"),
+        "PKG_CONFIG_PATH": (f"usr/lib/{TRIPLET}/pkgconfig", "usr/share/pkgconfig"),
+    }
+    for name, folders in paths.items():
+        found = [str(root / folder) for folder in folders if (root / folder).is_dir()]
+        if found:
+            layer.env("env", f"{name}.prepend", ":".join(found))
+            layer.env("env", f"{name}.delim", ":")

@@ -1,0 +1,1 @@
+"""What Hythe's own buildpacks share: layers, and what they print."""
