@@ -58,7 +58,8 @@ class Job:
         self.names = Names(request.installation)
         self.workspace = Workspace.of(self.settings, request.build_id)
         self.transcript = Transcript.of(self.settings, request.deployment_id)
-        self.output = Output(self.transcript, request.env.values())
+        secrets = [value for key, value in request.env.items() if not key.startswith("BP_")]
+        self.output = Output(self.transcript, secrets)
         self.labels = jail.labels(self.names, request.app_id, request.build_id)
         self.container_name = self.names.build(request.app, request.build_id)
         self.steps: list[Step] = []

@@ -25,7 +25,7 @@ from hythe.errors import EngineError, PlatformError
 from hythe.settings import Settings
 
 SUITE = "bookworm"
-FORMAT = "2"  # of the steps below; part of the digest
+FORMAT = "3"  # of the steps below; part of the digest
 STACK_ID = f"hythe-{SUITE}"
 REGISTRY_IMAGE = f"debian:{SUITE}-slim"
 PULL_SECONDS = 120  # after that the registry counts as absent
@@ -34,6 +34,8 @@ LAUNCHER = "/cnb/lifecycle/launcher"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 USER, USER_ID = "app", 1000
 LABEL_STACK = "io.hythe.stack"
+# In the build image: what the run image has, so that buildpacks can tell what it lacks.
+RUN_STATUS = "/cnb/stack/run.status"
 
 # What apt-get and useradd need; all other capabilities are dropped.
 SETUP_CAPABILITIES = (
@@ -200,6 +202,7 @@ def _make_build(engine: Engine, made: Recipe, root: str, out: Path, progress: Pr
     progress(f"Installing {len(packages)} packages into the build image, about a minute")
     mounts = (Mount(out, "/out"), Mount(made.folder, "/recipe", read_only=True))
     with _container(engine, root, mounts) as container:
+        _run(engine, container, f"install -D -m 644 /var/lib/dpkg/status {RUN_STATUS}")
         _install(engine, container, packages, progress)
         _run(engine, container, "/recipe/prepare.sh")
         progress("Compiling the launcher")

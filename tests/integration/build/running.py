@@ -36,7 +36,7 @@ def running(builds: Builds, build: Build, process: str = "web") -> Iterator[Cont
 
 
 def get(builds: Builds, container: Container, path: str = "/") -> str:
-    """The body of its first answer."""
+    """The body of its first answer below 500."""
     end = time.monotonic() + 30
     while time.monotonic() < end:
         try:
@@ -44,8 +44,10 @@ def get(builds: Builds, container: Container, path: str = "/") -> str:
                 f"http://{container.address}:5000{path}", timeout=5
             ) as answer:
                 return str(answer.read().decode())
-        except urllib.error.HTTPError:
-            raise
+        except urllib.error.HTTPError as error:
+            if error.code < 500:  # as run/ decides that an instance is ready
+                raise
+            time.sleep(0.05)
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.05)
     raise AssertionError("\n".join(builds.engine.instances.logs(container.id)))

@@ -1,17 +1,11 @@
 """The build: the packages of the Aptfile, in a layer that later buildpacks and the app see."""
 
-import hashlib
-import sysconfig
-import time
 from pathlib import Path
 
 from hythe_buildpack.apt import Apt, names
+from hythe_buildpack.debian import TRIPLET, week_key
 from hythe_buildpack.layer import Layer
 from hythe_buildpack.report import Stop, detail, step, warn
-
-FORMAT = "1"  # of the layer; part of its key
-WEEK = 7 * 24 * 3600
-TRIPLET = sysconfig.get_config_var("MULTIARCH") or "x86_64-linux-gnu"
 
 
 def main(app: Path, layers: Path) -> int:
@@ -28,9 +22,7 @@ def build(app: Path, layers: Path) -> None:
     wanted = names(app)
     step(f"Installing Debian packages: {', '.join(wanted) or 'none'}")
     layer = Layer(layers / "packages")
-    # Not by name and version alone: a security update must come in, a week later at most.
-    text = f"{FORMAT} {int(time.time()) // WEEK} {' '.join(wanted)}"
-    key = hashlib.sha256(text.encode()).hexdigest()
+    key = week_key(*wanted)
     if layer.key() == key:
         detail("Aptfile unchanged, reusing the packages")
     else:

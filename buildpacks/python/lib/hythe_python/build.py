@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
-from hythe_buildpack.report import Stop, detail, step, stop, warn
+from hythe_buildpack import processes
+from hythe_buildpack.report import Stop, step, stop, warn
 
-from hythe_python import bytecode, dependencies, server, version, web
+from hythe_python import bytecode, dependencies, version, web
+from hythe_python.architecture import Architecture
 from hythe_python.environment import Environment
 
 COMMITTED_ENVIRONMENTS = ("venv", ".venv", "env")
@@ -33,6 +35,7 @@ def build(app: Path, layers: Path) -> None:
         _infer_web(app, layers, environment, has_procfile=bool(declared))
     else:
         _warn_of_missing_server(declared["web"], environment)
+        _warn_of_choice()
     bytecode.compile_tree(app)
 
 
@@ -56,12 +59,7 @@ def _infer_web(app: Path, layers: Path, environment: Environment, *, has_procfil
             "Add a Procfile with a line such as: web: gunicorn --bind 0.0.0.0:$PORT shop:app",
         )
     step(f"No web process declared; serving the {served.described}")
-    server.provide(environment, layers, served)
-    line = server.command(served)
-    detail(line)
-    quoted = line.replace("\\", "\\\\").replace('"', '\\"')
-    process = f'[[processes]]\ntype = "web"\ncommand = ["bash", "-c", "{quoted}"]\ndefault = true\n'
-    (layers / "launch.toml").write_text(process)
+    processes.declare_web(layers, Architecture.read().line(app, layers, environment, served))
 
 
 def _warn_of_missing_server(command: str, environment: Environment) -> None:
@@ -71,6 +69,12 @@ def _warn_of_missing_server(command: str, environment: Environment) -> None:
             f"The Procfile's web process runs {named[1]}, which the app's dependencies do not name."
         )
         warn(f"Add {named[1]} to them, or the process will not start.")
+
+
+def _warn_of_choice() -> None:
+    if Architecture.read().named:
+        warn("The Procfile declares web, so BP_PYTHON_SERVER and BP_FRONT_CACHE do nothing.")
+        warn("Remove the web line from the Procfile to let them choose the servers.")
 
 
 def _warn_of_environments(app: Path) -> None:

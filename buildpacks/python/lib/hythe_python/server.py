@@ -1,4 +1,4 @@
-"""The server of an app that names none: gunicorn for WSGI, uvicorn for ASGI, in a layer of its own.
+"""The Python server: gunicorn for WSGI, uvicorn for ASGI, in a layer of its own.
 
 The layer lies behind the app's environment on the import path (see environment.py), so a version
 that the app asks for itself always wins.
@@ -18,27 +18,30 @@ PINS = Path(__file__).resolve().parents[2] / "servers"
 # One worker by default; WEB_CONCURRENCY, which Hythe sets from the memory limit, decides. Threads
 # let a slow request and a health check pass each other. Idle connections stay open longer than
 # the router's pool keeps them (4 s), so that it never writes into one that is closing.
-COMMANDS = {
-    "wsgi": "python -m gunicorn --bind 0.0.0.0:$PORT --workers ${WEB_CONCURRENCY:-1} --threads 4"
-    " --keep-alive 10 --worker-tmp-dir /dev/shm",
-    "asgi": "python -m uvicorn --host 0.0.0.0 --port $PORT --workers ${WEB_CONCURRENCY:-1}"
-    " --timeout-keep-alive 10 --no-access-log",
-}
-SERVERS = {"wsgi": "gunicorn", "asgi": "uvicorn"}
+GUNICORN = (
+    "python -m gunicorn --bind {bind} --workers ${{WEB_CONCURRENCY:-1}} --threads 4"
+    " --keep-alive 10 --worker-tmp-dir /dev/shm"
+)
+UVICORN = (
+    "python -m uvicorn {bind} --workers ${{WEB_CONCURRENCY:-1}}"
+    " --timeout-keep-alive 10 --no-access-log"
+)
+NAMES = {"wsgi": "gunicorn", "asgi": "uvicorn"}
 
 
-def command(served: Served) -> str:
-    """The command line that serves a callable."""
+def command(served: Served, *, port: str = "$PORT", socket: str | None = None) -> str:
+    """The command line that serves a callable on a port of all interfaces, or on a Unix socket."""
     target = f"{served.module}:{served.name}"
-    if served.factory and served.kind == "wsgi":
-        target = f"'{target}()'"
-    factory = " --factory" if served.factory and served.kind == "asgi" else ""
-    return f"{COMMANDS[served.kind]}{factory} {target}"
+    if served.kind == "wsgi":
+        line = GUNICORN.format(bind=f"unix:{socket}" if socket else f"0.0.0.0:{port}")
+        return f"{line} '{target}()'" if served.factory else f"{line} {target}"
+    line = UVICORN.format(bind=f"--uds {socket}" if socket else f"--host 0.0.0.0 --port {port}")
+    return f"{line} --factory {target}" if served.factory else f"{line} {target}"
 
 
 def provide(environment: Environment, layers: Path, served: Served) -> None:
     """Install the server unless the app's own environment has all of it."""
-    name = SERVERS[served.kind]
+    name = NAMES[served.kind]
     layer = Layer(layers / "server")
     if environment.has(name) and (name != "uvicorn" or _speaks_websocket(environment)):
         return

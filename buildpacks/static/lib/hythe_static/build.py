@@ -5,19 +5,16 @@ BP_STATIC_ROOT     the folder to serve; else the first of FOLDERS with an index.
 BP_STATIC_SPA      true: a page that does not exist is answered with /index.html
 """
 
-import hashlib
 import os
-import time
 from pathlib import Path
 
-from hythe_buildpack.apt import Apt
+from hythe_buildpack import nginx, processes
+from hythe_buildpack.debian import provide
 from hythe_buildpack.layer import Layer
 from hythe_buildpack.report import Stop, detail, step, stop, warn
 
-from hythe_static.nginx import configuration, start_script
+from hythe_static.nginx import server
 
-FORMAT = "1"  # of the layer; part of its key
-WEEK = 7 * 24 * 3600
 FOLDERS = ("dist", "build", "out", "public", ".")
 TRUE = ("1", "true", "yes", "on")
 
@@ -39,17 +36,13 @@ def build(app: Path, layers: Path) -> None:
     detail(f"Serving {'the whole source' if root == app else root.relative_to(app)}")
     if spa:
         detail("Pages that do not exist are answered with /index.html")
-    nginx = Layer(layers / "nginx")
-    _provide(nginx, layers)
+    served_by = provide(layers, "nginx", nginx.PACKAGES)
     site = Layer(layers / "site")
     site.clear()
-    (site.folder / "nginx.conf").write_text(configuration(root, nginx.folder, spa=spa))
-    script = site.folder / "start"
-    script.write_text(start_script(site.folder, nginx.folder))
-    script.chmod(0o755)
+    file = site.folder / "nginx.conf"
+    file.write_text(nginx.configuration(served_by, server(root, spa=spa)))
     site.declare("site", launch=True)
-    process = f'[[processes]]\ntype = "web"\ncommand = ["{script}"]\ndefault = true\n'
-    (layers / "launch.toml").write_text(process)
+    processes.declare_web(layers, nginx.command(served_by, file))
 
 
 def find_root(app: Path) -> Path:
@@ -67,15 +60,3 @@ def find_root(app: Path) -> Path:
         f"There is no index.html in {named or ', '.join(FOLDERS)}.",
         "Set BP_STATIC_ROOT to the folder that holds it: `hythe config:set BP_STATIC_ROOT=site`.",
     )
-
-
-def _provide(layer: Layer, layers: Path) -> None:
-    """nginx from Debian; a week later at most it is fetched again, for security updates."""
-    key = hashlib.sha256(f"{FORMAT} {int(time.time()) // WEEK}".encode()).hexdigest()
-    if layer.key() == key:
-        detail("Reusing nginx")
-    else:
-        layer.clear()
-        step("Installing nginx")
-        Apt(layers / "apt").unpack(["nginx-light"], layer.folder)
-    layer.declare(key, launch=True)
