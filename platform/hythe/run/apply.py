@@ -13,7 +13,7 @@ from sqlalchemy import select
 from hythe import logs, network
 from hythe import names as n
 from hythe.engine.port import Container, Engine
-from hythe.errors import AddressTaken, EngineError, NotFound
+from hythe.errors import AddressTaken, EngineError, ImageMissing, NotFound
 from hythe.model import App, Database, Deployment, Instance, Release, Vault, Write, now
 from hythe.names import Names
 from hythe.run import actions as do
@@ -21,6 +21,7 @@ from hythe.run.desired import WEB, Desired, Slot
 from hythe.run.erase import Eraser
 from hythe.run.health import Prober
 from hythe.run.publish import Publisher
+from hythe.run.rebuild import rebuild
 from hythe.run.rollout import Rollout
 from hythe.run.stopper import Say, Stopper
 from hythe.settings import Settings
@@ -252,6 +253,8 @@ class Applier:
             self._stopper.gone(desired.app_id, slot.id, self._name(desired, slot))
         except EngineError as error:
             if error.transient or not self._rollout.refuse(desired, slot, error):
+                if isinstance(error, ImageMissing):
+                    rebuild(self._settings, self._database, slot.deployment_id)
                 return error
         return None
 
