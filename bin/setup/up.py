@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import engine, environment, example, machine, supervisor
+from . import engine, environment, example, liverestore, machine, service, supervisor
 from .down import stop
 from .output import Problem, detail, say, step
 from .place import CHECKOUT, Place
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
         keeper = bring_up(place, asking=not options.yes, with_example=options.example)
     say(f"=====> Hythe is ready after {time.monotonic() - started:.1f} s")
     _summary(place)
-    return 0 if options.detach else _stay(place, keeper)
+    return 0 if options.detach or keeper is None else _stay(place, keeper)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,30 +62,38 @@ def _check_unchanged(place: Place) -> None:
 def _is_up(place: Place, with_example: bool) -> bool:
     return (
         environment.ready()
-        and supervisor.running(place) is not None
+        and (service.installed(place) or supervisor.running(place) is not None)
         and engine.answers()
         and all(program.process(place) and program.answers() for program in programs(place))
         and (example.deployed(place) or not with_example)
     )
 
 
-def bring_up(place: Place, *, asking: bool, with_example: bool) -> Process:
-    """Do all that is missing, and return the supervisor."""
+def bring_up(place: Place, *, asking: bool, with_example: bool) -> Process | None:
+    """Do all that is missing, and return the supervisor; None where systemd does its work."""
     machine.check_disk(place, CHECKOUT)
-    machine.install_packages(place, asking and not os.environ.get("CI"))
+    asking = asking and not os.environ.get("CI")
+    if "docker.io" in machine.install_packages(place, asking):
+        liverestore.offer(asking)
     environment.ensure()
     with step("Starting the Docker engine"):
         engine.ensure(place)
+    liverestore.hint()
     supervisor.stop(place)  # or it might start a program at the same moment
     _check_ports(place)
     with step("Preparing the database"):
         prepare(place)
     base_images(place)
     place.remember()
-    for program in programs(place):
-        with step(f"Starting the {program.name.replace('-', ' ')}"):
-            program.await_ready(place, program.start(place))
-    keeper = supervisor.start(place)
+    keeper = None
+    if service.installed(place):
+        with step("Starting Hythe's services"):
+            service.start(place)
+    else:
+        for program in programs(place):
+            with step(f"Starting the {program.name.replace('-', ' ')}"):
+                program.await_ready(place, program.start(place))
+        keeper = supervisor.start(place)
     if with_example and not example.deployed(place):
         example.deploy(place)
     return keeper

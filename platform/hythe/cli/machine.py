@@ -50,3 +50,26 @@ def restore(file: File) -> None:
     Example: HYTHE_HOME=/srv/hythe hythe restore hythe.tar.gz
     """
     administer("restore", file)
+
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the files, change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@cli.command("service:install")
+def install_service(dry_run: DryRun = False, yes: Yes = False) -> None:
+    """Let systemd keep Hythe up.
+
+    Writes units, kernel values and log limits, and starts them at every boot.
+    """
+    set_up("service:install", *_flags(dry_run, yes))
+
+
+@cli.command("service:uninstall")
+def uninstall_service() -> None:
+    """Remove what service:install wrote."""
+    set_up("service:uninstall", "--yes")
+
+
+def _flags(dry_run: bool, yes: bool) -> list[str]:
+    return ["--dry-run"] * dry_run + ["--yes"] * yes
