@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine, inspect, select, text, update
 import hythe
 from hythe.admin import archive, rows
 from hythe.admin.backup import FORMAT
-from hythe.errors import BadBackup, NotEmpty
+from hythe.errors import BadBackup, BuildInterrupted, NotEmpty
 from hythe.model import ENDED, App, Build, Database, Deployment, Installation, Source, now, schema
 from hythe.settings import Settings
 from hythe.source.repository import Repository
@@ -150,9 +150,9 @@ def _settle_here(connection: Connection) -> None:
         .values(
             status="failed",
             ended_at=now(),
-            error_code="restored",
+            error_code=BuildInterrupted.code,
             error_cause="It was under way when the backup was made.",
-            error_fix="Deploy again.",
+            error_fix=BuildInterrupted.default_fix,
         )
     )
     connection.execute(
