@@ -13,6 +13,7 @@ COMMANDS = {
     "chaos": ("testing", "chaos"),
     "service:install": ("service", "install_command"),
     "service:uninstall": ("service", "uninstall_command"),
+    "uninstall": ("uninstall", "main"),
 }
 
 

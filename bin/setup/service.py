@@ -146,10 +146,10 @@ def remove(place: Place, etc: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def start(place: Place) -> None:
+def start(place: Place, *, restart: bool = False) -> None:
     """Start the services with the settings of this environment, and wait until they answer."""
     _put(units.settings_file(place), units.settings(place), 0o600)
-    _systemctl("start", *units.NAMES)
+    _systemctl("restart" if restart else "start", *units.NAMES)
     deadline = time.monotonic() + READY_SECONDS
     for program in programs(place):
         while not program.answers():
@@ -162,9 +162,9 @@ def start(place: Place) -> None:
             time.sleep(0.05)
 
 
-def stop() -> None:
-    """Stop the services until they are started again; they come back at the next boot."""
-    _systemctl("stop", *reversed(units.NAMES))
+def stop(*names: str) -> None:
+    """Stop services until they are started again; they come back at the next boot."""
+    _systemctl("stop", *(names or units.NAMES))
 
 
 def _runs(name: str) -> bool:

@@ -19,16 +19,20 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     place = Place.of(os.environ)
     started = time.monotonic()
-    if any(program.process(place) for program in programs(place)):
+    if not options.restart and any(program.process(place) for program in programs(place)):
         _check_unchanged(place)
-    if _is_up(place, options.example):
+    if not options.restart and _is_up(place, options.example):
         say("=====> Hythe runs already")
         _summary(place)
         return 0
     machine.become_root(["up", *arguments])
     place.make()
     with place.locked():
-        keeper = bring_up(place, asking=not options.yes, with_example=options.example)
+        if options.restart:
+            stop_control_plane(place)
+        keeper = bring_up(
+            place, asking=not options.yes, with_example=options.example, restart=options.restart
+        )
     say(f"=====> Hythe is ready after {time.monotonic() - started:.1f} s")
     _summary(place)
     return 0 if options.detach or keeper is None else _stay(place, keeper)
@@ -43,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--yes", action="store_true", help="install Debian packages without asking")
     parser.add_argument("--detach", action="store_true", help="return when everything is ready")
+    parser.add_argument(
+        "--restart",
+        action="store_true",
+        help="restart Hythe's own programs with this code and these settings; apps run on",
+    )
     parser.add_argument(
         "--no-example", dest="example", action="store_false", help="do not deploy examples/hello"
     )
@@ -69,7 +78,17 @@ def _is_up(place: Place, with_example: bool) -> bool:
     )
 
 
-def bring_up(place: Place, *, asking: bool, with_example: bool) -> Process | None:
+def stop_control_plane(place: Place) -> None:
+    """Before its environment and its database change under it; the router goes on."""
+    supervisor.stop(place)
+    if service.installed(place):
+        service.stop(service.units.CONTROL)
+    programs(place)[0].stop(place)
+
+
+def bring_up(
+    place: Place, *, asking: bool, with_example: bool, restart: bool = False
+) -> Process | None:
     """Do all that is missing, and return the supervisor; None where systemd does its work."""
     machine.check_disk(place, CHECKOUT)
     asking = asking and not os.environ.get("CI")
@@ -88,9 +107,11 @@ def bring_up(place: Place, *, asking: bool, with_example: bool) -> Process | Non
     keeper = None
     if service.installed(place):
         with step("Starting Hythe's services"):
-            service.start(place)
+            service.start(place, restart=restart)
     else:
         for program in programs(place):
+            if restart:
+                program.stop(place)
             with step(f"Starting the {program.name.replace('-', ' ')}"):
                 program.await_ready(place, program.start(place))
         keeper = supervisor.start(place)

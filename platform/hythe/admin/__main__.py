@@ -1,4 +1,4 @@
-"""python -m hythe.admin backup|restore|upgrade:check: reached as `hythe backup` and so on."""
+"""python -m hythe.admin COMMAND: reached as `hythe backup`, `hythe upgrade:check` and so on."""
 
 import sys
 from pathlib import Path
@@ -23,6 +23,14 @@ def main(arguments: list[str]) -> int:
             from hythe.admin.restore import restore
 
             restore(Settings(), Path(rest[0]), lambda text: say(f"-----> {text}"))
+        elif command == "upgrade:check":
+            from hythe.admin.upgrade import check
+
+            return 0 if check(Settings(), say) else 1
+        elif command == "uninstall":  # the engine's part of it; see bin/setup/uninstall.py
+            from hythe.admin.uninstall import remove
+
+            remove(Settings(), say)
         else:
             raise SystemExit(f"no such command: {command}")
     except HytheError as error:

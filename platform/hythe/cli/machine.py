@@ -52,6 +52,15 @@ def restore(file: File) -> None:
     administer("restore", file)
 
 
+@cli.command("upgrade:check")
+def check_upgrade() -> None:
+    """Say what this code would do with the data.
+
+    It changes nothing. Exit code 1: something must be done before the upgrade.
+    """
+    administer("upgrade:check")
+
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the files, change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -69,6 +78,18 @@ def install_service(dry_run: DryRun = False, yes: Yes = False) -> None:
 def uninstall_service() -> None:
     """Remove what service:install wrote."""
     set_up("service:uninstall", "--yes")
+
+
+@cli.command("uninstall")
+def uninstall(
+    confirm: Annotated[bool, typer.Option("--confirm", help="Do it; nothing undoes it.")] = False,
+) -> None:
+    """Remove this installation.
+
+    Its programs, services, containers, networks, images, rules and HYTHE_HOME; others are left
+    alone. The engine and the Debian packages stay.
+    """
+    set_up("uninstall", *["--confirm"] * confirm)
 
 
 def _flags(dry_run: bool, yes: bool) -> list[str]:
