@@ -16,9 +16,13 @@ from bench.installation import until
 pytestmark = [pytest.mark.chaos, pytest.mark.docker]
 
 ROOT = Path(__file__).parents[2]
-IMAGE = "hythe-test/systemd:1"
-PACKAGES = "systemd,systemd-sysv,dbus,python3,iproute2,iptables,git,procps"
+IMAGE = "hythe-test/systemd:2"
+PACKAGES = (
+    "systemd,systemd-sysv,dbus,python3,python3-venv,iproute2,iptables,git,procps,mmdebstrap"
+    ",ca-certificates,debian-archive-keyring"
+)
 HOME = "/srv/hythe"
+PYTHON = (ROOT / ".venv" / "bin" / "python").resolve().parent  # the one of the environment
 ASK = """
 import json, socket, sys, time
 until, seen = time.monotonic() + float(sys.argv[1]), {}
@@ -45,7 +49,8 @@ class Machine:
 
     def command(self, *words: str) -> list[str]:
         variables = ["-e", f"HYTHE_HOME={HOME}", "-e", "DOCKER_HOST=unix:///srv/docker.sock"]
-        variables += ["-e", "PYTHONDONTWRITEBYTECODE=1"]
+        variables += ["-e", "PYTHONDONTWRITEBYTECODE=1", "-e", "CI=true"]
+        variables += ["-e", f"PATH={PYTHON}:/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin"]
         return ["docker", "exec", *variables, self.container, *words]
 
     def run(self, *words: str, check: bool = True) -> str:
@@ -80,8 +85,8 @@ def image() -> str:
 @pytest.fixture(scope="module")
 def machine(docker_label: dict[str, str]) -> Iterator[Machine]:
     """Booted, with this checkout and its Python at their own paths."""
-    python = (ROOT / ".venv" / "bin" / "python").resolve().parents[1]
-    paths = {str(ROOT)} | ({str(python)} if python != Path("/usr") else set())
+    own = PYTHON.parent
+    paths = {str(ROOT)} | ({str(own)} if own != Path("/usr") else set())
     command = ["docker", "run", "-d", "-e", "container=docker"]
     command += [f"--label={key}={value}" for key, value in docker_label.items()]
     command += [f"--volume={path}:{path}:ro" for path in paths]
@@ -157,6 +162,21 @@ def test_a_boot_brings_both_back(
     until(machine.answers, 60)
     record_property("from the power cut to the first answer", f"{time.monotonic() - began:.1f} s")
     until(lambda: machine.property("hythe", "ActiveState") == "active")
+
+
+def test_down_and_up_and_restart_go_through_systemd(machine: Machine) -> None:
+    until(machine.answers)
+    machine.run(str(ROOT / "bin" / "down"))
+    assert not machine.answers()
+    assert machine.property("hythe", "ActiveState") == "inactive"
+    machine.run(str(ROOT / "bin" / "up"), "--detach", "--yes", "--no-example")
+    assert machine.answers()
+    before = [machine.property(unit, "MainPID") for unit in ("hythe", "hythe-router")]
+    asking = machine.asks(20)
+    machine.run(str(ROOT / "bin" / "up"), "--restart", "--detach", "--yes", "--no-example")
+    after = [machine.property(unit, "MainPID") for unit in ("hythe", "hythe-router")]
+    assert not set(before) & set(after)
+    assert set(json.loads(asking.communicate(timeout=60)[0])["seen"]) == {"404"}
 
 
 def test_uninstall_removes_exactly_what_was_written(machine: Machine) -> None:
