@@ -1,27 +1,29 @@
-"""python -m setup up|down|test|environment|supervise: called by the scripts in bin/."""
+"""python -m setup COMMAND: called by the scripts in bin/, and by some commands of hythe."""
 
 import os
 import sys
+from importlib import import_module
 
 from .output import Problem
+
+COMMANDS = {
+    "up": ("up", "main"),
+    "down": ("down", "main"),
+    "test": ("testing", "main"),
+    "chaos": ("testing", "chaos"),
+    "service:install": ("service", "install_command"),
+    "service:uninstall": ("service", "uninstall_command"),
+    "uninstall": ("uninstall", "main"),
+}
 
 
 def main(arguments: list[str]) -> int:
     os.environ.pop("PYTHONPATH", None)  # it was for this process only
     command, rest = arguments[0], arguments[1:]
     try:
-        if command == "up":
-            from .up import main as up
-
-            return up(rest)
-        if command == "down":
-            from .down import main as down
-
-            return down(rest)
-        if command == "test":
-            from .testing import main as test
-
-            return test(rest)
+        if command in COMMANDS:
+            module, function = COMMANDS[command]
+            return int(getattr(import_module(f".{module}", __package__), function)(rest))
         if command == "environment":
             from . import environment
 

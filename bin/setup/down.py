@@ -5,7 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from . import engine, environment, machine, supervisor
+from . import engine, environment, machine, service, supervisor
 from .output import Problem, detail, say, step
 from .place import Place
 from .programs import programs
@@ -31,6 +31,9 @@ def main(arguments: list[str]) -> int:
 def stop(place: Place) -> None:
     """Routers stop before apps, so that no request meets an app that is gone."""
     supervisor.stop(place)
+    if service.installed(place):
+        with step("Stopping Hythe's services"):
+            service.stop()
     for program in programs(place):
         with step(f"Stopping the {program.name.replace('-', ' ')}"):
             program.stop(place)

@@ -18,6 +18,8 @@ from .process import ADMIN_PATH
 FREE_BYTES = 3 * 1000**3
 ENGINE_ROOT = Path("/var/lib/docker")
 DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")  # mmdebstrap wants it
+KEPT = re.compile(r"HYTHE_|PIP_|DOCKER_HOST$|CI$|SSL_CERT|(https?|no|all)_proxy$", re.IGNORECASE)
+"""The variables that Hythe's programs need of the environment in which somebody types bin/up."""
 OFFLINE = re.compile(
     r"Temporary failure resolving|Could not resolve|Could not connect|Failed to fetch"
     r"|Unable to fetch|Network is unreachable|Connection (timed out|refused)"
@@ -46,10 +48,7 @@ def become_root(arguments: list[str]) -> None:
 
 
 def _sudo(arguments: list[str]) -> NoReturn:
-    kept = re.compile(
-        r"HYTHE_|PIP_|DOCKER_HOST$|CI$|SSL_CERT|(https?|no|all)_proxy$", re.IGNORECASE
-    )
-    environment = [f"{name}={value}" for name, value in os.environ.items() if kept.match(name)]
+    environment = [f"{name}={value}" for name, value in os.environ.items() if KEPT.match(name)]
     folder = f"PYTHONPATH={Path(__file__).resolve().parents[1]}"
     command = ["sudo", "env", *environment, folder, sys.executable, "-m", "setup", *arguments]
     os.execvp("sudo", command)
@@ -87,11 +86,14 @@ def missing_packages() -> list[str]:
     return [package for package, there in wanted.items() if not there]
 
 
-def install_packages(place: Place, asking: bool) -> None:
-    """Install what is missing with apt, after saying what and asking where there is a terminal."""
+def install_packages(place: Place, asking: bool) -> list[str]:
+    """Install what is missing with apt, after saying what and asking where there is a terminal.
+
+    Returns what was installed.
+    """
     packages = missing_packages()
     if not packages:
-        return
+        return []
     names = " ".join(packages)
     if not program("apt-get"):
         raise Problem(
@@ -110,6 +112,7 @@ def install_packages(place: Place, asking: bool) -> None:
         _apt(place, "update")
     with step(f"Installing {names}"):
         _apt(place, "install", "-y", "--no-install-recommends", *packages)
+    return packages
 
 
 def _apt(place: Place, *arguments: str) -> None:

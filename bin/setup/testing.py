@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 
 from . import engine, environment, machine
 from .output import detail, step
@@ -14,8 +15,18 @@ def main(arguments: list[str]) -> int:
 
     With arguments only pytest runs, with these. The engine is left as it was found.
     """
+    return _with_engine("test", arguments, lambda: _run(arguments))
+
+
+def chaos(arguments: list[str]) -> int:
+    """Run the tests that break whole machines; they take minutes, and engines of their own."""
+    command = ["-m", "chaos", "tests/chaos", "--durations=0", "-q", *arguments]
+    return _with_engine("chaos", arguments, lambda: _run(command))
+
+
+def _with_engine(name: str, arguments: list[str], run: Callable[[], int]) -> int:
     place = Place.of(os.environ)
-    machine.become_root(["test", *arguments])
+    machine.become_root([name, *arguments])
     place.make()
     with place.locked():
         machine.check_disk(place, CHECKOUT)
@@ -25,7 +36,7 @@ def main(arguments: list[str]) -> int:
             started = engine.ensure(place)
     try:
         base_images(place)
-        return _run(arguments)
+        return run()
     finally:
         if started and (said := engine.stop(place)):
             detail(said)

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import boot, engine, environment, example, machine, supervisor
+from . import boot, engine, environment, example, liverestore, machine, service, supervisor
 from .down import stop
 from .output import Problem, detail, say, step
 from .place import CHECKOUT, Place
@@ -19,19 +19,23 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     place = Place.of(os.environ)
     started = time.monotonic()
-    if any(program.process(place) for program in programs(place)):
+    if not options.restart and any(program.process(place) for program in programs(place)):
         _check_unchanged(place)
-    if _is_up(place, options.example):
+    if not options.restart and _is_up(place, options.example):
         say("=====> Hythe runs already")
         _summary(place)
         return 0
     machine.become_root(["up", *arguments])
     place.make()
     with place.locked():
-        keeper = bring_up(place, asking=not options.yes, with_example=options.example)
+        if options.restart:
+            stop_control_plane(place)
+        keeper = bring_up(
+            place, asking=not options.yes, with_example=options.example, restart=options.restart
+        )
     say(f"=====> Hythe is ready after {time.monotonic() - started:.1f} s")
     _summary(place)
-    return 0 if options.detach else _stay(place, keeper)
+    return 0 if options.detach or keeper is None else _stay(place, keeper)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--yes", action="store_true", help="install Debian packages without asking")
     parser.add_argument("--detach", action="store_true", help="return when everything is ready")
+    parser.add_argument(
+        "--restart",
+        action="store_true",
+        help="restart Hythe's own programs with this code and these settings; apps run on",
+    )
     parser.add_argument(
         "--no-example", dest="example", action="store_false", help="do not deploy examples/hello"
     )
@@ -62,30 +71,50 @@ def _check_unchanged(place: Place) -> None:
 def _is_up(place: Place, with_example: bool) -> bool:
     return (
         environment.ready()
-        and supervisor.running(place) is not None
+        and (service.installed(place) or supervisor.running(place) is not None)
         and engine.answers()
         and all(program.process(place) and program.answers() for program in programs(place))
         and (example.deployed(place) or not with_example)
     )
 
 
-def bring_up(place: Place, *, asking: bool, with_example: bool) -> Process:
-    """Do all that is missing, and return the supervisor."""
+def stop_control_plane(place: Place) -> None:
+    """Before its environment and its database change under it; the router goes on."""
+    supervisor.stop(place)
+    if service.installed(place):
+        service.stop(service.units.CONTROL)
+    programs(place)[0].stop(place)
+
+
+def bring_up(
+    place: Place, *, asking: bool, with_example: bool, restart: bool = False
+) -> Process | None:
+    """Do all that is missing, and return the supervisor; None where systemd does its work."""
     machine.check_disk(place, CHECKOUT)
-    machine.install_packages(place, asking and not os.environ.get("CI"))
+    asking = asking and not os.environ.get("CI")
+    if "docker.io" in machine.install_packages(place, asking):
+        liverestore.offer(asking)
     environment.ensure()
     with step("Starting the Docker engine"):
         engine.ensure(place)
+    liverestore.hint()
     supervisor.stop(place)  # or it might start a program at the same moment
     _check_ports(place)
     with step("Preparing the database"):
         prepare(place)
     base_images(place)
     place.remember()
-    for program in programs(place):
-        with step(f"Starting the {program.name.replace('-', ' ')}"):
-            program.await_ready(place, program.start(place))
-    keeper = supervisor.start(place)
+    keeper = None
+    if service.installed(place):
+        with step("Starting Hythe's services"):
+            service.start(place, restart=restart)
+    else:
+        for program in programs(place):
+            if restart:
+                program.stop(place)
+            with step(f"Starting the {program.name.replace('-', ' ')}"):
+                program.await_ready(place, program.start(place))
+        keeper = supervisor.start(place)
     boot.await_apps(place)
     if with_example and not example.deployed(place):
         example.deploy(place)

@@ -9,7 +9,7 @@
       ReleaseError       the release phase failed
       RolloutError       the release never became healthy
       EngineError        the container engine refused or is away (`transient` says whether to retry)
-      PlatformError      Hythe itself: its machine, its database, its files
+      PlatformError      Hythe itself: its machine, its database, its files; BadBackup, NotEmpty
 
 Every error that a user can meet has a stable `code`, a `cause` and a `fix`, each at most two lines.
 A class's docstring is its default cause. Codes are listed in docs/reference/errors.md, which is
@@ -245,6 +245,20 @@ class PlatformError(HytheError):
 
     code = "platform"
     status = 503
+
+
+class BadBackup(PlatformError):
+    """The file is not a whole backup of this version or an earlier one."""
+
+    code = "bad-backup"
+    default_fix = "Copy the file again from where it was made, or take another backup."
+
+
+class NotEmpty(PlatformError):
+    """There is data already."""
+
+    code = "not-empty"
+    default_fix = "Restore into another HYTHE_HOME, or move this one away first."
 
 
 class GitFailed(PlatformError):

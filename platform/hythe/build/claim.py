@@ -2,13 +2,25 @@
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased
 
 from hythe.build.outcome import Failure
-from hythe.model import App, Build, ConfigVar, Database, Deployment, Source, Vault, Write, now
+from hythe.model import (
+    App,
+    Build,
+    ConfigVar,
+    Database,
+    Deployment,
+    Release,
+    Source,
+    Vault,
+    Write,
+    now,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +40,8 @@ class Claim:
 class Claims:
     """The rows of builds. One control plane a home, so what runs elsewhere was interrupted."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(self, home: Path, database: Database, vault: Vault) -> None:
+        self._home = home
         self._database = database
         self._vault = vault
         self._held: set[int] = set()  # builds
@@ -71,7 +84,12 @@ class Claims:
             build.result = result["result"]
             build.steps = result["steps"]
             build.ended_at = now()
-            deployment.status = "built"
+            if deployment.release_id is not None:
+                _replace_image(tx, deployment.release_id, build)
+            if deployment.kind == "rebuild":  # its release serves already, or should
+                deployment.status, deployment.ended_at = "live", now()
+            else:
+                deployment.status = "built"
             tx.poke(claim.app_id)
 
     def goes_on(self, claim: Claim) -> bool:
@@ -112,13 +130,16 @@ class Claims:
     def _queued(self, tx: Write) -> Claim | None:
         other = aliased(Deployment)
         busy = exists().where(other.app_id == Deployment.app_id, other.status == "building")
-        deployment = tx.scalar(
-            select(Deployment)
+        waiting = tx.execute(
+            select(Deployment, Source.path)
             .join(App, App.id == Deployment.app_id)
+            .join(Source, Source.id == Deployment.source_id)
             .where(Deployment.status == "queued", App.destroyed_at.is_(None), ~busy)
             .order_by(Deployment.id)
-            .limit(1)
         )
+        # source/ lays a folder out again that is gone, and rings.
+        here = (deployment for deployment, path in waiting if (self._home / path).is_dir())
+        deployment = next(here, None)
         if deployment is None:
             return None
         build = Build(app_id=deployment.app_id, source_id=deployment.source_id, attempts=1)
@@ -162,6 +183,14 @@ def _rows(tx: Write, claim: Claim) -> tuple[Deployment, Build] | None:
         deployment.status = "failed"
         deployment.ended_at = now()
     return None
+
+
+def _replace_image(tx: Write, release_id: int, build: Build) -> None:
+    """A release whose image was gone has it back, and so has every release of the same build."""
+    lost = tx.get_one(Release, release_id)
+    same = select(Release).where(Release.app_id == lost.app_id, Release.build_id == lost.build_id)
+    for release in {lost, *tx.scalars(same)}:
+        release.build_id, release.image = build.id, build.image or ""
 
 
 def _end(build: Build) -> None:

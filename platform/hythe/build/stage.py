@@ -53,7 +53,7 @@ class BuildStage:
         self._engine = engine
         self._names = names
         self._nursery = nursery
-        self._claims = Claims(database, vault)
+        self._claims = Claims(settings.home, database, vault)
         self._database = database
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []

@@ -13,6 +13,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     deploy,
     domains,
     logs,
+    machine,
     programs,
     ps,
     releases,

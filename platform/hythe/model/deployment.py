@@ -19,7 +19,7 @@ DeploymentStatus = Literal[
     "superseded",  # ended
 ]
 ENDED: frozenset[str] = frozenset({"live", "failed", "superseded"})
-DeploymentKind = Literal["push", "upload", "config", "rollback", "redeploy", "restart"]
+DeploymentKind = Literal["push", "upload", "config", "rollback", "redeploy", "restart", "rebuild"]
 
 
 class Source(Base):
@@ -47,7 +47,9 @@ class Deployment(Base):
     The stage that owns a status moves deployments out of it: build/ owns queued and building,
     release/ built and releasing, run/ rolling; a newer deployment supersedes a queued or rolling
     one, and the end of its app any. A deployment without a build (config, rollback, redeploy,
-    restart) starts at built. `live` stays when a later one takes over: it ended well.
+    restart) starts at built; release/ queues it when the image of its release is gone. A rebuild
+    gets the image of the serving release back, and is live when it is built. `live` stays when a
+    later one takes over: it ended well.
     """
 
     __tablename__ = "deployments"

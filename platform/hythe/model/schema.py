@@ -13,19 +13,20 @@ from hythe.errors import PlatformError
 ADVISORY_LOCK = 0x48595448  # one migration at a time on PostgreSQL; any constant does
 
 
-def migrate(url: str) -> bool:
-    """Upgrade the database at a SQLAlchemy URL; returns whether there was something to do.
+def migrate(url: str, revision: str | None = None) -> bool:
+    """Upgrade the database at a SQLAlchemy URL, to the newest revision or to an earlier one.
 
-    All or nothing, and safe to call from several processes at once. Raises PlatformError when the
-    database is newer than this code or cannot be reached.
+    Returns whether there was something to do. All or nothing, and safe to call from several
+    processes at once. Raises PlatformError when the database is newer than this code or cannot be
+    reached.
     """
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
-            if current(connection) == head():
+            if current(connection) == (revision or head()):
                 return False
             connection.rollback()
-            _upgrade(connection)
+            _upgrade(connection, revision or "head")
             return True
     except OperationalError as error:
         raise PlatformError(
@@ -66,7 +67,7 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parent.parent / "migrations"
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str) -> None:
     """Run the missing revisions in one transaction."""
     from alembic import command
     from alembic.config import Config
@@ -80,7 +81,7 @@ def _upgrade(connection: Connection) -> None:
         _begin_sqlite(connection)
     else:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
     if sqlite and (orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
         raise PlatformError(f"The migration would leave {len(orphans)} rows without their parents.")
     connection.commit()

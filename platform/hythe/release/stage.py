@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from hythe import logs
 from hythe.engine.port import Container, Engine
-from hythe.errors import EngineError, HytheError, PlatformError
+from hythe.errors import EngineError, HytheError, ImageMissing, PlatformError
 from hythe.model import App, Build, Database, Deployment, Release, Vault, Write, now
 from hythe.names import LABEL_APP, LABEL_DEPLOYMENT, Names
 from hythe.release import release as releases
@@ -40,6 +40,7 @@ class ReleaseStage:
         self._settings = settings
         self._database = database
         self._vault = vault
+        self._engine = engine
         self._phase = ReleasePhase(settings, database, engine, names, vault, complete)
         self._bell = database.subscribe()
         self._stopping = threading.Event()
@@ -106,6 +107,7 @@ class ReleaseStage:
         if app_id in self._phases:
             return
         try:
+            self._get_image_back(deployment_id)
             row = self._prepare(deployment_id)
             if row is not None:
                 self._phases.add(app_id)
@@ -139,6 +141,34 @@ class ReleaseStage:
         else:
             self._stopping.wait(1)
             self._bell.ring(0)
+
+    def _get_image_back(self, deployment_id: int) -> None:
+        """Queue the deployment of an old release whose image is gone, to be built again."""
+        with self._database.read() as session:
+            deployment = session.get(Deployment, deployment_id)
+            if deployment is None or deployment.status != "built" or not deployment.release_id:
+                return
+            release = session.get_one(Release, deployment.release_id)
+        if self._engine.images.find(release.image) is not None:
+            return
+        if release.source_id is None:
+            raise ImageMissing(f"The image of v{release.version} is gone, and it has no source.")
+        with self._database.write() as tx:
+            deployment = tx.get_one(Deployment, deployment_id)
+            waiting = select(Deployment).where(
+                Deployment.app_id == deployment.app_id, Deployment.status == "queued"
+            )
+            newer = tx.scalars(waiting).first()
+            if deployment.status != "built":
+                return
+            text = f"The image of v{release.version} is gone; building it again"
+            if newer is None:
+                deployment.status, deployment.source_id = "queued", release.source_id
+            else:
+                text = f"A newer deployment takes over, d{newer.id}."
+                deployment.status, deployment.ended_at = "superseded", now()
+            Transcript.of(self._settings, deployment_id).step(text)
+            tx.poke(deployment.app_id)
 
     def _prepare(self, deployment_id: int) -> tuple[App, Deployment, Release] | None:
         """Make the release; returns what its release phase needs, None when it has none."""

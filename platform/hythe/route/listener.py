@@ -5,6 +5,8 @@ import errno
 import socket
 import time
 
+from hythe.route import handover
+
 BACKLOG = 4096
 _PATIENCE = 2.0  # for a router that is just leaving
 
@@ -14,9 +16,12 @@ class CannotListen(Exception):
 
 
 def open_all(host: str, port: int, count: int) -> list[socket.socket]:
-    _probe(host, port)
-    sockets: list[socket.socket] = []
-    for _ in range(count):
+    """The sockets, those first that an earlier master left; what waits in these is not lost."""
+    sockets = _kept(host, port, count)
+    known = len(sockets)
+    if not known:
+        _probe(host, port)
+    for _ in range(count - known):
         sock = _socket(host)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((host, port))
@@ -24,7 +29,21 @@ def open_all(host: str, port: int, count: int) -> list[socket.socket]:
         sock.setblocking(False)
         port = sock.getsockname()[1]  # port 0 was resolved by the first
         sockets.append(sock)
+    handover.keep(sockets, known)
     return sockets
+
+
+def _kept(host: str, port: int, count: int) -> list[socket.socket]:
+    """The sockets that systemd kept, if they are of this address, and no more than needed."""
+    kept = handover.kept()
+    address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][:2] if kept else None
+    useful = count if all(sock.getsockname()[:2] == address for sock in kept) else 0
+    handover.drop(min(useful, len(kept)), len(kept) - useful)
+    for sock in kept[useful:]:
+        sock.close()
+    for sock in kept[:useful]:
+        sock.setblocking(False)
+    return kept[:useful]
 
 
 def _socket(host: str) -> socket.socket:

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from hythe import logs
-from hythe.route import listener
+from hythe.route import handover, listener
 from hythe.route.accesslog import LogFile
 from hythe.route.control import ControlLink
 from hythe.route.crew import Crew
@@ -74,6 +74,7 @@ class Master:
         self._catch_signals()
         host, port = self._crew.seats[0].listener.getsockname()[:2]
         log.info("listening", host=host, port=port, workers=len(self._crew.seats))
+        handover.ready()
         while self._stop_at is None or self._crew.alive:
             self._turn()
         if self._snapshot:

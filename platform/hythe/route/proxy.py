@@ -12,6 +12,8 @@ from hythe.route.request import RequestParser
 from hythe.route.response import ResponseParser
 from hythe.route.table import LiveTable
 
+_ON_ITS_WAY = 0.2  # seconds
+
 
 class Proxy:
     def __init__(
@@ -62,11 +64,15 @@ class Proxy:
                 exchange.tunnel.part()
 
     def drain(self) -> None:
-        """Answer what is open, begin nothing new."""
+        """Answer what is open and what is on its way, begin nothing new."""
         self.draining = True
+        self.part_tunnels()
+        # A connection that was just accepted has a request that was not read yet.
+        self.loop.call_later(_ON_ITS_WAY, self._close_idle)
+
+    def _close_idle(self) -> None:
         for client in list(self.clients):
             client.close_if_idle()
-        self.part_tunnels()
         self.client_left()
 
     def client_left(self) -> None:

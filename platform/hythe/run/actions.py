@@ -45,6 +45,14 @@ class MarkRestarted:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkReturned:
+    """The engine was restarted and brought it back, and it answers: it stays in the table."""
+
+    slot_id: int
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Park:
     """It does nothing but crash: leave it stopped until `until`."""
 
@@ -120,6 +128,7 @@ Action = (
     | Watch
     | MarkUp
     | MarkRestarted
+    | MarkReturned
     | Park
     | Halt
     | ForgetCrashes

@@ -13,14 +13,16 @@ from sqlalchemy import select
 from hythe import logs, network
 from hythe import names as n
 from hythe.engine.port import Container, Engine
-from hythe.errors import AddressTaken, EngineError, NotFound
+from hythe.errors import AddressTaken, EngineError, ImageMissing, NotFound
 from hythe.model import App, Database, Deployment, Instance, Release, Vault, Write, now
 from hythe.names import Names
 from hythe.run import actions as do
+from hythe.run.boots import Boots
 from hythe.run.desired import WEB, Desired, Slot
 from hythe.run.erase import Eraser
 from hythe.run.health import Prober
 from hythe.run.publish import Publisher
+from hythe.run.rebuild import rebuild
 from hythe.run.rollout import Rollout
 from hythe.run.stopper import Say, Stopper
 from hythe.settings import Settings
@@ -31,7 +33,7 @@ PARALLEL_STARTS = 8
 
 log = logs.get(__name__)
 
-Move = do.MarkUp | do.MarkRestarted | do.Park | do.Drain | do.ForgetCrashes
+Move = do.MarkUp | do.MarkRestarted | do.MarkReturned | do.Park | do.Drain | do.ForgetCrashes
 """What changes an instance row and nothing else."""
 
 
@@ -62,6 +64,7 @@ class Applier:
         self._say = say
         self._stopper = Stopper(settings, database, engine, prober, say, complete)
         self._rollout = Rollout(settings, database, engine, names)
+        self.boots = Boots(settings, database)
         self._starts = ThreadPoolExecutor(PARALLEL_STARTS, thread_name_prefix="start")
 
     def apply(self, desired: Desired, actions: Sequence[do.Action]) -> bool:
@@ -77,10 +80,11 @@ class Applier:
         created = self._create(desired, creates)
         boots = [slots[action.slot_id] for action in starts]
         boots += [slot for slot, action in zip(created, creates, strict=False) if action.start]
+        boots = self.boots.take(boots)
         for error in list(self._starts.map(lambda slot: self._start(desired, slot), boots)):
             if error is not None:
                 raise error
-        return bool(created or starts or routed)
+        return bool(created or boots or routed)
 
     def close(self) -> None:
         self._starts.shutdown(wait=False, cancel_futures=True)
@@ -223,6 +227,9 @@ class Applier:
                 row.crashes, row.restarts, row.exit_code = crashes, restarts, exit_code
                 self._prober.forget(slot.id)
                 self._crash(tx, desired, slot, exit_code)
+            case do.MarkReturned(_, restarts):
+                row.ready_at, row.restarts = now(), restarts
+                self._prober.forget(slot.id)
             case do.Park(_, crashes, until, exit_code):
                 row.state, row.retry_at = "crashed", until
                 row.crashes, row.exit_code = crashes, exit_code
@@ -252,7 +259,11 @@ class Applier:
             self._stopper.gone(desired.app_id, slot.id, self._name(desired, slot))
         except EngineError as error:
             if error.transient or not self._rollout.refuse(desired, slot, error):
+                if isinstance(error, ImageMissing):
+                    rebuild(self._settings, self._database, slot.deployment_id)
                 return error
+        finally:
+            self.boots.give_back(slot)
         return None
 
     def _start_container(self, desired: Desired, slot: Slot) -> None:

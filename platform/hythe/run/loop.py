@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, func, select
+from sqlalchemy import delete, select
 
 from hythe import logs
 from hythe import names as n
@@ -235,7 +235,6 @@ class Loop:
         self._publisher.refresh()
         with self._database.read() as session:
             wanted = d.read(session, app_id)
-            booting = session.scalar(select(func.count()).where(self._booting()))
         if wanted is None:
             self._waiting.discard(app_id)
             return None
@@ -248,7 +247,7 @@ class Loop:
             published,
             app_id,
             frozenset(slot.id for slot in wanted.slots),
-            max(0, self._settings.parallel_starts - (booting or 0)),
+            self._applier.boots.free(),
         )
         steps = plan(wanted, seen, now(), self._settings.drain_timeout)
         if steps.again_in is not None:
@@ -258,8 +257,3 @@ class Loop:
         if steps.actions and self._applier.apply(wanted, steps.actions):
             return 0.0
         return steps.again_in
-
-    def _booting(self) -> ColumnElement[bool]:
-        """Instances that use the machine to boot; one that hangs for longer does not."""
-        since = now() - timedelta(seconds=self._settings.boot_timeout)
-        return and_(Instance.state == "starting", Instance.started_at > since)

@@ -20,6 +20,7 @@ from hythe.run.actions import (
     ForgetCrashes,
     Halt,
     MarkRestarted,
+    MarkReturned,
     MarkUp,
     Park,
     RemoveStray,
@@ -153,9 +154,7 @@ def _started(
     if container.restart_count > slot.restarts:
         yield _crashed(slot, container, now)
     elif _was_restarted(slot, container):
-        # By the engine, when it was itself restarted: it counts from nought then.
-        count, code = container.restart_count, container.exit_code
-        yield MarkRestarted(slot.id, slot.crashes, count, code)
+        yield _returned(slot, container, observed)
     elif container.state in ("exited", "dead"):
         # The engine does not restart it: somebody stopped it, or the engine was restarted.
         yield Start(slot.id)
@@ -168,6 +167,22 @@ def _was_restarted(slot: Slot, container: Container) -> bool:
     if slot.state != "up" or slot.ready_at is None or container.started_at is None:
         return False
     return container.started_at > slot.ready_at.timestamp()
+
+
+def _returned(
+    slot: Slot, container: Container, observed: Observed
+) -> Watch | MarkReturned | MarkRestarted:
+    """The engine brought it back when it was itself restarted; it counts from nought then.
+
+    Routers may have sent it requests all the while, so it leaves the table only if it does not
+    answer.
+    """
+    answer = observed.answers.get(slot.id)
+    if slot.process == WEB and answer is None:
+        return Watch(slot.id)
+    if slot.process == WEB and answer is not None and answer.ready:
+        return MarkReturned(slot.id, container.restart_count)
+    return MarkRestarted(slot.id, slot.crashes, container.restart_count, container.exit_code)
 
 
 def _crashed(slot: Slot, container: Container, now: datetime) -> MarkRestarted | Park:
@@ -272,6 +287,8 @@ def _next_look(
             due.append(max(0.1, (slot.retry_at - now).total_seconds()))
         elif slot.state == "pending":
             due.append(0.25)
+        elif slot.id in observed.containers and _was_restarted(slot, observed.containers[slot.id]):
+            due.append(0.1)
         elif slot.crashes:
             due.append(HEALTHY_RESET_SECONDS)
     if _switched(desired):

@@ -15,6 +15,7 @@ from hythe.model import ENDED, App, Database, Deployment, Source
 from hythe.settings import Settings
 from hythe.source import snapshot, tarball
 from hythe.source.listener import Command, Listener, Push, Say
+from hythe.source.refill import Refill
 from hythe.source.repository import Repository, require_git
 from hythe.source.settle import Settler
 from hythe.source.submit import submit
@@ -33,6 +34,7 @@ class SourceStage:
         self._settings = settings
         self._database = database
         self._settler = Settler(settings, database)
+        self._refill = Refill(settings, database, self._lay_out)
         self._listener: Listener | None = None
         self._stopping = threading.Event()
         self._locks: dict[int, threading.Lock] = {}
@@ -42,6 +44,7 @@ class SourceStage:
         snapshot.sweep(self._settings)
         self._restore()
         self._settler.start()
+        self._refill.start()
         self._listener = Listener(self._settings.source_socket, self.push)
         self._listener.start()
 
@@ -50,6 +53,7 @@ class SourceStage:
         self._stopping.set()
         if self._listener:
             self._listener.stop()
+        self._refill.stop()
         self._settler.stop()
 
     def push(self, push: Push, say: Say) -> dict[str, str | None] | None:
@@ -205,14 +209,19 @@ class SourceStage:
         with self._database.read() as session:
             sources = session.scalars(under_way).all()
         for source in sources:
-            repository = Repository(self._settings, source.app_id)
             root = snapshot.folder(self._settings, source.app_id)
             shutil.rmtree(root / source.tree, ignore_errors=True)
             try:
-                found = snapshot.survey(repository, source.tree, self._settings.upload_limit)
-                snapshot.lay_out(repository, found, root)
+                self._lay_out(source)
             except (HytheError, OSError) as error:
                 log.error("source not restored", app=source.app_id, error=str(error))
+
+    def _lay_out(self, source: Source) -> None:
+        """Make the folder of a source that was taken in before, if it is not there."""
+        with self._locks.setdefault(source.app_id, threading.Lock()):
+            repository = Repository(self._settings, source.app_id)
+            found = snapshot.survey(repository, source.tree, self._settings.upload_limit)
+            snapshot.lay_out(repository, found, snapshot.folder(self._settings, source.app_id))
 
 
 def _refusal(app: App, command: Command) -> str | None:

@@ -90,6 +90,7 @@ def test_a_deployment_that_has_the_traffic_is_not_superseded(
 ) -> None:
     """It was switched to, and waits for the routers' acks."""
     memory = Memory()
+    memory.images_add("sha256:one")
     vault = Vault.open(settings.key_file)
     with database.write() as tx:
         app = make_app(tx)

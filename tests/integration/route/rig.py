@@ -64,7 +64,13 @@ def write_table(path: Path, table: RouteTable) -> None:
 class RouterProcess:
     """A master with its workers; its journal is read as events."""
 
-    def __init__(self, options: RouterOptions, command: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        options: RouterOptions,
+        command: list[str] | None = None,
+        environment: dict[str, str] | None = None,
+        fds: tuple[int, ...] = (),
+    ) -> None:
         self.options = options
         self.events: list[dict[str, Any]] = []
         self.other_output: list[str] = []
@@ -72,7 +78,8 @@ class RouterProcess:
         blob = base64.b64encode(pickle.dumps(options)).decode()
         self.process = subprocess.Popen(
             command or [sys.executable, "-c", _LAUNCH, blob],
-            env={**os.environ, "PYTHONPATH": str(PLATFORM)},
+            env={**os.environ, "PYTHONPATH": str(PLATFORM), **(environment or {})},
+            pass_fds=fds,
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,

@@ -132,6 +132,22 @@ def test_a_switched_deployment_is_live_when_every_router_has_the_table() -> None
     assert actions(wanted, seen(running(2), acked=(1, 5))) == (do.Finish(2),)
 
 
+def test_what_the_engine_brought_back_stays_in_the_table_when_it_answers() -> None:
+    wanted = desired(slot(), serving=group())
+    again = running(started_at=NOW.timestamp() + 9)
+    result = plan(wanted, seen(again), NOW, DRAIN)
+    assert result == Plan((do.Watch(1),), again_in=0.1)
+    answers = {1: Answer(200, "answered 200 on /")}
+    assert actions(wanted, seen(again, answers=answers)) == (do.MarkReturned(1, 0),)
+
+
+def test_what_the_engine_brought_back_leaves_the_table_when_it_does_not_answer() -> None:
+    again = running(started_at=NOW.timestamp() + 9)
+    answers = {1: Answer(None, "refuses connections on port 5000")}
+    wanted = desired(slot(), serving=group())
+    assert actions(wanted, seen(again, answers=answers)) == (do.MarkRestarted(1, 0, 0, None),)
+
+
 def test_the_old_group_leaves_after_the_switch() -> None:
     new = group(2, 2)
     wanted = desired(slot(1), slot(2, 2), serving=new)

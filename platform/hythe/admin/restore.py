@@ -1,0 +1,204 @@
+"""hythe restore FILE: an installation from a backup, in an empty HYTHE_HOME, on any machine."""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, inspect, select, text, update
+
+import hythe
+from hythe.admin import archive, rows
+from hythe.admin.backup import FORMAT
+from hythe.errors import BadBackup, BuildInterrupted, NotEmpty
+from hythe.model import ENDED, App, Build, Database, Deployment, Installation, Source, now, schema
+from hythe.settings import Settings
+from hythe.source.repository import Repository
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a backup says of itself."""
+
+    version: str
+    revision: str
+    made_at: str
+    counts: dict[str, int]
+    highest_ids: dict[str, int]
+    settings: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path, raw: bytes) -> "Manifest":
+        """Raises BadBackup when this code cannot use it."""
+        try:
+            document = json.loads(raw)
+            kind = document["format"]
+            found = cls(**{name: document[name] for name in cls.__dataclass_fields__})
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadBackup(f"{path} is not a backup: {error!r}.") from None
+        if kind != FORMAT or found.revision not in schema.revisions():
+            raise BadBackup(
+                f"{path} was made by Hythe {found.version} (format {kind}, revision "
+                f"{found.revision}); this is {hythe.__version__}, up to revision {schema.head()}.",
+                f"Restore it with Hythe {found.version} or a newer one.",
+            )
+        return found
+
+
+def restore(settings: Settings, path: Path, say: Say) -> None:
+    """Make the installation whole, or nothing; raises BadBackup, NotEmpty."""
+    _require_empty(settings)
+    draft = settings.home.with_name(f".{settings.home.name}.{os.getpid()}.restoring")
+    draft.mkdir(mode=0o711, parents=True)
+    try:
+        say(f"Checking {path}")
+        manifest = _unpack(path, draft)
+        there = settings.model_copy(update={"home": draft})
+        say(f"Loading {sum(manifest.counts.values())} rows of {manifest.made_at}")
+        _load(there, manifest, draft / "rows")
+        _bring_code(there, draft / "repositories", say)
+        shutil.rmtree(draft / "rows", ignore_errors=True)
+        (draft / "hello-deployed").touch()  # this is not a first start
+        if settings.home.exists():
+            settings.home.rmdir()
+        draft.rename(settings.home)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    _explain(settings, manifest, say)
+
+
+def _require_empty(settings: Settings) -> None:
+    if settings.home.exists() and any(settings.home.iterdir()):
+        raise NotEmpty(f"{settings.home} is not empty.")
+    if settings.database_url:
+        engine = create_engine(settings.database_url)
+        with engine.connect() as connection:
+            there = inspect(connection).get_table_names()
+        engine.dispose()
+        if there:
+            raise NotEmpty(
+                f"The database at HYTHE_DATABASE_URL has tables already, such as {there[0]}.",
+                "Make an empty database for this installation.",
+            )
+
+
+def _unpack(path: Path, draft: Path) -> Manifest:
+    """Write all parts below draft, and check them to the last one."""
+    manifest: Manifest | None = None
+    for name, content in archive.parts(path):
+        if manifest is None:
+            if name != archive.MANIFEST:
+                raise BadBackup(f"{path} is not a backup: it does not begin with a manifest.")
+            manifest = Manifest.read(path, content.read())
+            continue
+        target = draft / name
+        target.parent.mkdir(exist_ok=True)
+        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            shutil.copyfileobj(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+    if manifest is None or not (draft / "key").exists():
+        raise BadBackup(f"{path} is not a backup: its key is missing.")
+    return manifest
+
+
+def _load(settings: Settings, manifest: Manifest, folder: Path) -> None:
+    """The rows at the revision of the backup, then migrated, then freed from the old machine."""
+    url = settings.database_url or f"sqlite:///{settings.home / 'hythe.db'}"
+    schema.migrate(url, manifest.revision)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        counts = rows.load(connection, {p.stem: _lines(p) for p in folder.glob("*.jsonl")})
+        wrong = [name for name, n in manifest.counts.items() if counts.get(name) != n]
+        if wrong:
+            raise BadBackup(f"The backup lacks rows of {wrong[0]}.")
+        rows.continue_ids(connection, manifest.highest_ids)
+    engine.dispose()
+    schema.migrate(url)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        _settle_here(connection)
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    engine.dispose()
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with path.open() as file:
+        yield from file
+
+
+def _settle_here(connection: Connection) -> None:
+    """Another history begins: a name and an epoch of its own, no subnets, nothing under way.
+
+    The name is new, so that this installation and the one of which it is a copy never take each
+    other's containers for their own, on whichever machine.
+    """
+    name = "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(6))
+    connection.execute(update(Installation).values(id=name, epoch=Installation.epoch + 1))
+    connection.execute(update(App).values(subnet=None))
+    connection.execute(
+        update(Deployment)
+        .where(Deployment.status.not_in(ENDED))
+        .values(
+            status="failed",
+            ended_at=now(),
+            error_code=BuildInterrupted.code,
+            error_cause="It was under way when the backup was made.",
+            error_fix=BuildInterrupted.default_fix,
+        )
+    )
+    connection.execute(
+        update(Build).where(Build.status == "running").values(status="failed", ended_at=now())
+    )
+
+
+def _bring_code(settings: Settings, bundles: Path, say: Say) -> None:
+    """Make a repository of each bundle; the branch is where the last live push left it."""
+    found = sorted(bundles.glob("*.bundle")) if bundles.exists() else []
+    url = settings.database_url or f"sqlite:///{settings.home / 'hythe.db'}"
+    database = Database(url)
+    with database.read() as session:
+        apps = {app.id: app for app in session.scalars(select(App))}
+        newest = (
+            select(Source)
+            .join(Deployment, Deployment.source_id == Source.id)
+            .where(Deployment.status == "live", Source.commit.is_not(None))
+            .order_by(Deployment.id)
+        )
+        live = {source.app_id: source for source in session.scalars(newest)}
+    database.close()
+    for number, bundle in enumerate(found, 1):
+        app = apps.get(int(bundle.stem))
+        if app is not None:
+            say(f"Unpacking repository {number} of {len(found)}")
+            repository = Repository(settings, app.id)
+            repository.ensure(app.deploy_branch)
+            listed = repository.git("bundle", "unbundle", str(bundle))
+            refs: dict[str, str | None] = {}
+            for line in listed.splitlines():
+                oid, _, ref = line.partition(" ")
+                if ref.startswith(("refs/heads/", "refs/hythe/v")):
+                    refs[ref] = oid
+            last = live.get(app.id)
+            if last is not None and last.ref in refs:
+                refs[last.ref] = last.commit
+            repository.move(refs)
+        bundle.unlink()
+
+
+def _explain(settings: Settings, manifest: Manifest, say: Say) -> None:
+    say(f"Restored {manifest.counts['apps']} apps into {settings.home}.")
+    mine = settings.model_dump(mode="json")
+    for name, value in manifest.settings.items():
+        if mine.get(name) != value:
+            say(f"It ran with HYTHE_{name.upper()}={value}; here that is {mine.get(name)}.")
+    say("Start it with `bin/up`. Apps whose image is not on this machine are built again then;")
+    say("`hythe builds -a APP` shows how far that is, and `hythe apps` which they are.")

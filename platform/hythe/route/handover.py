@@ -1,0 +1,62 @@
+"""Sockets that outlive the master: systemd keeps them, and hands them to the next master.
+
+sd_notify(3) and sd_listen_fds(3), as far as the router needs them: datagrams to $NOTIFY_SOCKET, and
+descriptors from 3 on. Without systemd all of this does nothing.
+"""
+
+import array
+import contextlib
+import os
+import socket
+
+_FIRST = 3  # SD_LISTEN_FDS_START
+_NAME = "hythe-http-"
+
+
+def kept() -> list[socket.socket]:
+    """The listening sockets that an earlier master gave to keep, in their order."""
+    here = os.environ.pop("LISTEN_PID", "") == str(os.getpid())
+    count = int(os.environ.pop("LISTEN_FDS", "0") or 0)
+    names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
+    if not here:
+        return []
+    ours: dict[str, socket.socket] = {}
+    for fd, name in zip(range(_FIRST, _FIRST + count), names, strict=False):
+        os.set_inheritable(fd, False)
+        if name.startswith(_NAME) and name not in ours:
+            ours[name] = socket.socket(fileno=fd)
+        else:
+            os.close(fd)
+    return [ours[name] for name in sorted(ours, key=lambda n: int(n.removeprefix(_NAME)))]
+
+
+def keep(listeners: list[socket.socket], known: int) -> None:
+    """Give these sockets to keep; `known` of them were kept before, from the first on."""
+    for number, listener in enumerate(listeners):
+        if number >= known:
+            _send(f"FDSTORE=1\nFDNAME={_NAME}{number}", [listener.fileno()])
+
+
+def drop(first: int, count: int) -> None:
+    """Let go of kept sockets that are not needed any more."""
+    for number in range(first, first + count):
+        _send(f"FDSTOREREMOVE=1\nFDNAME={_NAME}{number}")
+
+
+def ready() -> None:
+    _send("READY=1")
+
+
+def _send(state: str, fds: list[int] | None = None) -> None:
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    with (
+        contextlib.suppress(OSError),  # nobody listens: as without systemd
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock,
+    ):
+        sock.connect(address)
+        sock.sendmsg([state.encode()], rights)

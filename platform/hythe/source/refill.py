@@ -1,0 +1,85 @@
+"""Source folders that are gone are laid out again from the repository, for builds that need them.
+
+A release that is built again after a restore, or years after its push, has its objects under
+refs/hythe/v<N>, but its folder was removed long ago.
+"""
+
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from hythe import logs
+from hythe.errors import HytheError, SourceError
+from hythe.model import Database, Deployment, Source, now
+from hythe.settings import Settings
+from hythe.transcript import Transcript
+
+RESYNC_SECONDS = 60
+
+log = logs.get(__name__)
+
+
+class Refill:
+    """A thread that looks at queued deployments on every bell."""
+
+    def __init__(
+        self, settings: Settings, database: Database, lay_out: Callable[[Source], None]
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._lay_out = lay_out
+        self._bell = database.subscribe()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="refill", daemon=True)
+
+    def start(self) -> None:
+        self._bell.ring(0)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._bell.ring(0)
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def fill(self) -> None:
+        """Lay out what queued deployments lack; one whose objects are gone has failed."""
+        with self._database.read() as session:
+            queued = session.execute(
+                select(Deployment.id, Source)
+                .join(Source, Deployment.source_id == Source.id)
+                .where(Deployment.status == "queued")
+            ).all()
+        for deployment_id, source in queued:
+            if (self._settings.home / source.path).is_dir():
+                continue
+            try:
+                self._lay_out(source)
+            except (HytheError, OSError) as error:
+                log.error("source cannot be laid out", app=source.app_id, error=str(error))
+                self._fail(deployment_id)
+            self._database.ring(source.app_id)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.fill()
+            except Exception as error:  # the thread must outlive a database that is away
+                log.error("refill failed", error=str(error))
+            self._bell.wait(RESYNC_SECONDS)
+
+    def _fail(self, deployment_id: int) -> None:
+        error = SourceError(
+            "The source of this release is not in the repository any more.",
+            "Push it again: `git push hythe`, or upload the folder with `hythe deploy`.",
+        )
+        Transcript.of(self._settings, deployment_id).warn(f"{error.cause}\n{error.fix}")
+        with self._database.write() as tx:
+            deployment = tx.get(Deployment, deployment_id)
+            if deployment is None or deployment.status != "queued":
+                return
+            deployment.status, deployment.ended_at = "failed", now()
+            deployment.error_code = error.code
+            deployment.error_cause, deployment.error_fix = error.cause, error.fix
+            tx.poke(deployment.app_id)

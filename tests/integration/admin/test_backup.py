@@ -1,0 +1,171 @@
+"""Backups of one database, restored as another; and files that are none."""
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from builders import make_app, make_deployment, make_formation, make_release
+from sqlalchemy import select
+
+from hythe.admin import archive
+from hythe.admin.backup import backup
+from hythe.admin.restore import restore
+from hythe.errors import BadBackup, NotEmpty
+from hythe.model import App, Build, ConfigVar, Database, Deployment, Installation, Vault, schema
+from hythe.settings import Settings
+from hythe.source.repository import Repository
+
+KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+def nothing(_text: str) -> None: ...
+
+
+def fill(settings: Settings) -> None:
+    """An app that serves, with config, a build under way, and an app that was destroyed."""
+    schema.migrate(settings.database)
+    database = Database(settings.database)
+    database.installation()
+    vault = Vault.open(settings.key_file)
+    with database.write() as tx:
+        app = make_app(tx, subnet="10.192.7.0/24")
+        release = make_release(tx, vault, settings, app, config={"A": "ä"})
+        app.serving_id = make_deployment(tx, app, release).id
+        tx.add(ConfigVar(app_id=app.id, key="A", value=vault.seal("ä")))
+        tx.add(Build(app_id=app.id, source_id=release.source_id or 0))
+        make_deployment(tx, app, status="building")
+        make_formation(tx, app, web=2)
+        make_app(tx, "gone")
+    with database.write() as tx:
+        tx.delete(tx.scalars(select(App).where(App.name == "gone")).one())
+    database.close()
+    repository = Repository(settings, 1)
+    repository.ensure("main")
+    blob = repository.git("hash-object", "-w", "--stdin", stdin="hello").strip()
+    tree = repository.git("mktree", stdin=f"100644 blob {blob}\tfile\n").strip()
+    repository.move({"refs/hythe/v1": tree})
+
+
+@pytest.fixture
+def saved(settings: Settings, tmp_path: Path) -> Path:
+    fill(settings)
+    backup(settings, tmp_path / "saved.tar.gz", nothing)
+    return tmp_path / "saved.tar.gz"
+
+
+@pytest.mark.parametrize("there", KINDS)
+@pytest.mark.parametrize("here", KINDS)
+def test_a_backup_of_either_database_is_restored_as_either(
+    here: str, there: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if here == there == "postgres":
+        pytest.skip("one empty database a test; the other three cases cover it")
+    url = request.getfixturevalue("postgres_url") if "postgres" in (here, there) else ""
+    old = Settings(home=tmp_path / "old", database_url=url if here == "postgres" else "")
+    new = Settings(home=tmp_path / "new", database_url=url if there == "postgres" else "")
+    old.home.mkdir()
+    fill(old)
+    before = Database(old.database).installation()
+
+    backup(old, tmp_path / "file", nothing)
+    restore(new, tmp_path / "file", nothing)
+
+    database = Database(new.database)
+    vault = Vault.open(new.key_file)
+    with database.read() as session:
+        app = session.scalars(select(App)).one()
+        installation = session.scalars(select(Installation)).one()
+        assert app.serving_id == 1
+        assert app.subnet is None
+        value = session.scalars(select(ConfigVar)).one()
+        assert vault.unseal(value.value) == "ä"
+        assert value.updated_at.tzinfo is not None
+        statuses = session.scalars(select(Deployment.status).order_by(Deployment.id)).all()
+        assert statuses == ["live", "failed"]
+        assert session.scalars(select(Build).where(Build.status == "running")).all() == []
+    assert installation.epoch == before.epoch + 1
+    assert installation.id != before.id
+    with database.write() as tx:
+        assert make_app(tx, "next").id == 3  # 2 was given away once
+    database.close()
+    assert "file" in Repository(new, 1).git("ls-tree", "refs/hythe/v1")
+    assert new.key_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_does_not_fill_a_home_that_holds_something(
+    saved: Path, tmp_path: Path, settings: Settings
+) -> None:
+    with pytest.raises(NotEmpty):
+        restore(settings, saved, nothing)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_backup_cut_short_is_refused_and_leaves_nothing(
+    saved: Path, tmp_path: Path, share: float
+) -> None:
+    data = saved.read_bytes()
+    saved.write_bytes(data[: int(len(data) * share)])
+    refused(saved, tmp_path, "cut short")
+
+
+def test_a_backup_whose_end_was_taken_off_whole_is_cut_short(saved: Path, tmp_path: Path) -> None:
+    rewrite(saved, drop={archive.SUMS})
+    refused(saved, tmp_path, "cut short: its end is missing")
+
+
+def test_a_backup_that_was_changed_is_refused(saved: Path, tmp_path: Path) -> None:
+    rewrite(saved, change={"rows/apps.jsonl": (b"shop", b"shoq")})
+    refused(saved, tmp_path, r"rows/apps\.jsonl is not what was written")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"format": 1', b'"format": 9'), (b'"0001"', b'"9001"'), (b"{", b"[")]
+)
+def test_a_backup_of_another_version_is_refused(
+    saved: Path, tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    rewrite(saved, change={archive.MANIFEST: (old, new)})
+    refused(saved, tmp_path, "made by Hythe|is not a backup")
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_text("hello")
+    refused(plain, tmp_path, "damaged")
+    tar = tmp_path / "tar"
+    with tarfile.open(tar, "w:gz") as file:
+        info = tarfile.TarInfo("../key")
+        info.size = 1
+        file.addfile(info, io.BytesIO(b"x"))
+    refused(tar, tmp_path, "which no backup has")
+    refused(tmp_path / "absent", tmp_path, "cannot be read")
+
+
+def refused(file: Path, tmp_path: Path, match: str) -> None:
+    home = tmp_path / "restored"
+    with pytest.raises(BadBackup, match=match) as caught:
+        restore(Settings(home=home), file, nothing)
+    assert caught.value.fix
+    assert not home.exists()
+    assert list(tmp_path.glob(".restored*")) == []
+
+
+def rewrite(
+    file: Path,
+    drop: frozenset[str] | set[str] = frozenset(),
+    change: dict[str, tuple[bytes, bytes]] | None = None,
+) -> None:
+    """Write the file anew, without some parts or with other bytes in them."""
+    with tarfile.open(file) as old:
+        parts = [(m, old.extractfile(m).read()) for m in old]  # type: ignore[union-attr]
+    with gzip.open(file, "wb") as packed, tarfile.open(fileobj=packed, mode="w") as new:
+        for member, data in parts:
+            if member.name not in drop:
+                before, after = (change or {}).get(member.name, (b"", b""))
+                if before:
+                    assert before in data
+                changed = data.replace(before, after) if before else data
+                member.size = len(changed)
+                new.addfile(member, io.BytesIO(changed))
