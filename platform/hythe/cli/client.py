@@ -116,7 +116,8 @@ class Client:
 
     def follow_logs(self, app: str, n: int, **only: str | None) -> Iterator[answers.Log]:
         for event in self._http.events(_app(app, "logs", "follow"), n=n, **only):
-            yield cast(answers.Log, json.loads(event.data))
+            if event.kind == "log":
+                yield cast(answers.Log, json.loads(event.data))
 
     def tokens(self) -> list[answers.Token]:
         return cast(list[answers.Token], self._items("/v1/tokens"))
@@ -146,7 +147,8 @@ class Following:
             if event.kind == "end":
                 self._ended = cast(answers.Deployment, json.loads(event.data))
                 return
-            yield event.data
+            if event.kind == "line":
+                yield event.data
 
     def end(self) -> answers.Deployment:
         """The deployment as it ended, after the lines that were not read yet."""

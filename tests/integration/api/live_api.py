@@ -8,9 +8,10 @@ from contextlib import contextmanager
 import httpx
 import uvicorn
 
+from hythe.api.actor import Scope
 from hythe.api.app import create_app
 from hythe.api.context import Context
-from hythe.api.tokens import Scope, mint
+from hythe.api.tokens import mint
 from hythe.model import Database, Deployment, Release, Vault, now
 from hythe.names import Names
 from hythe.observe.reader import LogReader
@@ -106,5 +107,6 @@ def control_plane(settings: Settings, database: Database) -> Iterator[ControlPla
             yield ControlPlane(context)
         finally:
             server.should_exit = True
+            context.open_streams.close()
             source.stop()
             thread.join(10)
