@@ -21,6 +21,7 @@ DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")  # mmdebstr
 OFFLINE = re.compile(
     r"Temporary failure resolving|Could not resolve|Could not connect|Failed to fetch"
     r"|Unable to fetch|Network is unreachable|Connection (timed out|refused)"
+    r"|\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH)\b"
     r"|Failed to establish a new connection|NewConnectionError|Name or service not known"
 )
 
@@ -47,7 +48,8 @@ def become_root(arguments: list[str]) -> None:
 
 def _sudo(arguments: list[str]) -> NoReturn:
     kept = re.compile(
-        r"HYTHE_|PIP_|DOCKER_HOST$|CI$|SSL_CERT|(https?|no|all)_proxy$", re.IGNORECASE
+        r"HYTHE_|PIP_|NPM_CONFIG_|NODE_EXTRA_CA|DOCKER_HOST$|CI$|SSL_CERT|(https?|no|all)_proxy$",
+        re.IGNORECASE,
     )
     environment = [f"{name}={value}" for name, value in os.environ.items() if kept.match(name)]
     folder = f"PYTHONPATH={Path(__file__).resolve().parents[1]}"

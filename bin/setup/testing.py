@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from . import engine, environment, machine
+from . import dashboard, engine, environment, machine
 from .output import detail, step
 from .place import CHECKOUT, Place
 from .up import base_images
@@ -21,6 +21,7 @@ def main(arguments: list[str]) -> int:
         machine.check_disk(place, CHECKOUT)
         machine.install_packages(place, asking=not os.environ.get("CI"))
         environment.ensure(dev=True)
+        dashboard.build(place)
         with step("Starting the Docker engine"):
             started = engine.ensure(place)
     try:

@@ -132,9 +132,8 @@ def _page(built: _Built) -> Response:
 def _file(built: _Built, name: str, accepted: str) -> Response:
     """A file, compressed if it was compressed ahead; names in assets/ hold their content's hash."""
     path, encoding = built.files[name], ""
-    offered = re.findall(r"[a-z]+", re.sub(r"[a-z]+\s*;\s*q=0(?![.\d])", "", accepted.lower()))
     for candidate, suffix in ENCODINGS.items():
-        if candidate in offered and name + suffix in built.files:
+        if name + suffix in built.files and _accepts(accepted, candidate):
             path, encoding = built.files[name + suffix], candidate
             break
     headers = {
@@ -146,3 +145,12 @@ def _file(built: _Built, name: str, accepted: str) -> Response:
         headers["Content-Encoding"] = encoding
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return FileResponse(path, headers=headers, media_type=kind)
+
+
+def _accepts(header: str, encoding: str) -> bool:
+    """Whether an Accept-Encoding header names it, and not with the quality nought."""
+    for part in header.lower().replace(" ", "").split(","):
+        name, _, quality = part.partition(";q=")
+        if name == encoding:
+            return not quality or quality.strip("0.") != ""
+    return False

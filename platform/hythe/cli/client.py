@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from hythe.cli import answers
 from hythe.cli.credentials import Credentials, current
-from hythe.cli.failure import OutOfReach
+from hythe.cli.failure import Failure, OutOfReach
 
 if TYPE_CHECKING:
     from hythe.cli.transport import Transport
@@ -129,6 +129,9 @@ class Client:
     def revoke_token(self, number: int) -> None:
         self._http.request("DELETE", f"/v1/tokens/{number}")
 
+    def create_setup_link(self) -> answers.SetupLink:
+        return cast(answers.SetupLink, self._http.request("POST", "/v1/setup/link"))
+
     def _items(self, path: str, **query: Any) -> list[Any]:
         items: list[Any] = self._http.request("GET", path, **query)["items"]
         return items
@@ -147,6 +150,8 @@ class Following:
             if event.kind == "end":
                 self._ended = cast(answers.Deployment, json.loads(event.data))
                 return
+            if event.kind == "gone":
+                raise Failure("The app was destroyed meanwhile.", "Create it again to deploy.")
             if event.kind == "line":
                 yield event.data
 
