@@ -7,7 +7,7 @@ import { createRoot } from 'react-dom/client'
 import { queries, sessionQuery } from './api/session'
 import { Pages } from './Pages'
 import { Failure } from './parts/Failure'
-import { theme } from './theme'
+import { theme, variables } from './theme'
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? ''
 setNonce(nonce) // for the style that keeps the page from scrolling under a dialog
@@ -19,7 +19,12 @@ if (!root) throw new Error('index.html has no #root')
 
 createRoot(root).render(
   <StrictMode>
-    <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={variables}
+      defaultColorScheme="auto"
+      getStyleNonce={() => nonce}
+    >
       <QueryClientProvider client={queries}>
         <Failure place="">
           <Pages />

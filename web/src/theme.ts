@@ -1,4 +1,4 @@
-import { createTheme, type MantineColorsTuple } from '@mantine/core'
+import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core'
 
 const tide: MantineColorsTuple = [
   '#e6f4f3',
@@ -7,10 +7,23 @@ const tide: MantineColorsTuple = [
   '#79c4be',
   '#63c1ba',
   '#2f9691',
-  '#178580',
+  '#137b76',
   '#0a6c69',
   '#085b59',
   '#054846',
+]
+
+const red: MantineColorsTuple = [
+  '#fdeceb',
+  '#f9d3d0',
+  '#f5948b',
+  '#f07b71',
+  '#ea5b50',
+  '#e04a3f',
+  '#c5342a',
+  '#b0231b',
+  '#941910',
+  '#7a120a',
 ]
 
 const dark: MantineColorsTuple = [
@@ -27,9 +40,9 @@ const dark: MantineColorsTuple = [
 ]
 
 export const theme = createTheme({
-  colors: { tide, dark },
+  colors: { tide, red, dark },
   primaryColor: 'tide',
-  primaryShade: { light: 7, dark: 4 },
+  primaryShade: { light: 7, dark: 6 },
   autoContrast: true,
   fontFamily: 'var(--font)',
   fontFamilyMonospace: 'var(--mono)',
@@ -46,3 +59,16 @@ export const theme = createTheme({
     },
   },
 })
+
+const ours = {
+  '--mantine-color-body': 'var(--paper)',
+  '--mantine-color-text': 'var(--ink)',
+  '--mantine-color-dimmed': 'var(--muted)',
+  '--mantine-color-placeholder': 'var(--muted)',
+  '--mantine-color-error': 'var(--bad)',
+  '--mantine-color-default': 'var(--surface)',
+  '--mantine-color-default-border': 'var(--line-strong)',
+}
+
+/** Mantine's colours follow those of styles/tokens.css. */
+export const variables: CSSVariablesResolver = () => ({ variables: {}, light: ours, dark: ours })

@@ -88,6 +88,7 @@ function Row({ app }: { app: AppSummary }) {
             <span className="visually-hidden">instances: </span>
             {instances.up}
             <span className="muted"> of {instances.wanted}</span>
+            <span className="row-up"> up</span>
           </>
         )}
       </span>

@@ -1,7 +1,8 @@
 import { Button, PasswordInput, TextInput } from '@mantine/core'
-import { useMutation } from '@tanstack/react-query'
+import { useMutation, useQuery } from '@tanstack/react-query'
 import { useState, type SubmitEvent } from 'react'
 import { Link, useLocation } from 'wouter'
+import { api, take } from '../api/client'
 import { setUp } from '../api/session'
 import { Gateway } from '../parts/Gateway'
 import { ProblemNote } from '../parts/ProblemNote'
@@ -23,15 +24,23 @@ export default function SetUp() {
     mutationFn: () => setUp(code, name, password),
     onSuccess: () => go('/', { replace: true }),
   })
+  const known = useQuery({
+    queryKey: ['session', 'setup'],
+    queryFn: () => take(api.GET('/v1/setup')),
+  })
   if (!code) return <NoCode />
+  const first = known.data?.needed ?? true
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
     entry.mutate()
   }
   return (
-    <Gateway title="Set up Hythe">
+    <Gateway title={first ? 'Set up Hythe' : 'Choose a new password'}>
       <p className="hint">
-        Choose how you will sign in from now on. The link that brought you here works once.
+        {first
+          ? 'Choose how you will sign in from now on.'
+          : 'Your other sessions end, and the old password with them.'}{' '}
+        The link that brought you here works once.
       </p>
       <form onSubmit={submit} className="form">
         <TextInput
@@ -54,7 +63,7 @@ export default function SetUp() {
         />
         <ProblemNote error={entry.error} />
         <Button type="submit" loading={entry.isPending} fullWidth>
-          Set up and sign in
+          {first ? 'Set up and sign in' : 'Save and sign in'}
         </Button>
       </form>
     </Gateway>

@@ -24,8 +24,8 @@ function Unused() {
         Nobody has signed in here yet. <code>bin/up</code> prints a link that works once, and with
         it you choose a name and a password.
       </p>
-      <p className="hint">To have it printed again, type on the machine that runs Hythe:</p>
-      <Commands lines={['bin/up']} what="the command" />
+      <p className="hint">For another link, type on the machine that runs Hythe:</p>
+      <Commands lines={['bin/hythe setup:link']} what="the command" />
     </Gateway>
   )
 }
@@ -63,6 +63,10 @@ function Form() {
           Sign in
         </Button>
       </form>
+      <p className="hint">
+        Forgotten? <code>bin/hythe setup:link</code>, typed on the machine that runs Hythe, makes a
+        link to choose a new password.
+      </p>
     </Gateway>
   )
 }

@@ -1,6 +1,6 @@
 /** States of the API in words for people, with the tone in which they are shown. */
 
-import type { AppSummary } from '../api/shapes'
+import type { AppSummary, Deployment, Release } from '../api/shapes'
 import type { Tone } from '../parts/State'
 
 export interface Said {
@@ -48,4 +48,15 @@ const APP: Record<AppSummary['state'], Said> = {
 export function appState({ state, instances }: Pick<AppSummary, 'state' | 'instances'>): Said {
   if (state !== 'live' || instances.up >= instances.wanted) return APP[state]
   return instances.crashed ? { word: 'Degraded', tone: 'bad' } : { word: 'Starting', tone: 'busy' }
+}
+
+/** What a deployment is called: new code by its commit message, the rest by what was done. */
+export function deploymentTitle({ kind, source, description }: Deployment): string {
+  const code = kind === 'push' || kind === 'upload'
+  return (code && source?.message) || description || kind
+}
+
+/** The same for a release, whose build tells that it brought new code. */
+export function releaseTitle({ description, source }: Release): string {
+  return (description.startsWith('Deploy ') && source?.message) || description
 }

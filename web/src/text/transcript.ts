@@ -18,7 +18,8 @@ const HEADS: [string, LineKind][] = [
 
 export function transcriptLine(text: string, at: number | null): TranscriptLine {
   const [head, kind] = HEADS.find(([head]) => text.startsWith(head)) ?? ['', 'detail']
-  return { kind, text: text.slice(head.length), at }
+  // A progress bar's states come as lines of one event; the terminal's way to say so is a return.
+  return { kind, text: text.slice(head.length).replaceAll('\n', '\r'), at }
 }
 
 /** How long each step took, in ms by the index of its line; steps that nobody saw are left out. */

@@ -14,7 +14,7 @@ import { State } from '../../parts/State'
 import { Ago, Took } from '../../parts/Time'
 import { useLines } from '../../parts/useLines'
 import { Problem } from '../../api/problem'
-import { deploymentState } from '../../text/states'
+import { deploymentState, deploymentTitle } from '../../text/states'
 import { took } from '../../text/time'
 import { stepTimes, transcriptLine, type TranscriptLine } from '../../text/transcript'
 
@@ -40,7 +40,7 @@ function Head({ app, deployment }: { app: string; deployment: Deployment }) {
   const { source, error } = deployment
   return (
     <header className="deployment-head">
-      <h2>{deployment.description || deployment.kind}</h2>
+      <h2>{deploymentTitle(deployment)}</h2>
       <p className="deployment-facts">
         <State tone={tone}>{word}</State>
         {deployment.release !== null && (

@@ -1,9 +1,11 @@
+import { Button } from '@mantine/core'
+import { useState } from 'react'
 import type { AppState, Deployment } from '../../api/shapes'
 import { Link } from 'wouter'
 import { Copy } from '../../parts/Copy'
 import { State } from '../../parts/State'
 import { Ago } from '../../parts/Time'
-import { deploymentState } from '../../text/states'
+import { deploymentState, deploymentTitle } from '../../text/states'
 import { FirstPush } from './FirstPush'
 import { Processes } from './Processes'
 
@@ -11,6 +13,7 @@ const RECENT = 6
 
 export default function Overview({ state }: { state: AppState }) {
   const { app, formation, instances, deployments } = state
+  const [all, setAll] = useState(false)
   if (!deployments.items.length) return <FirstPush app={app} />
   return (
     <div className="overview">
@@ -19,10 +22,15 @@ export default function Overview({ state }: { state: AppState }) {
         <section aria-labelledby="recent">
           <h2 id="recent">Deployments</h2>
           <ul className="card list">
-            {deployments.items.slice(0, RECENT).map((one) => (
+            {deployments.items.slice(0, all ? undefined : RECENT).map((one) => (
               <DeploymentRow key={one.id} app={app.name} deployment={one} />
             ))}
           </ul>
+          {!all && deployments.items.length > RECENT && (
+            <Button variant="subtle" size="compact-sm" mt="xs" onClick={() => setAll(true)}>
+              Show older deployments
+            </Button>
+          )}
         </section>
       </div>
       <About state={state} />
@@ -35,7 +43,7 @@ export function DeploymentRow({ app, deployment }: { app: string; deployment: De
   return (
     <li className="deployment-row">
       <Link href={`/apps/${app}/deployments/${deployment.id}`} className="deployment-what">
-        {deployment.description || deployment.kind}
+        {deploymentTitle(deployment)}
       </Link>
       <span className="deployment-facts">
         <State tone={tone}>{word}</State>

@@ -1,5 +1,6 @@
 import { ActionIcon, Button } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
+import { useState } from 'react'
 import { restart, scale } from '../../api/apps'
 import type { Instance, Process } from '../../api/shapes'
 import { Icon } from '../../parts/Icon'
@@ -8,6 +9,8 @@ import { State } from '../../parts/State'
 import { Since, Until } from '../../parts/Time'
 import { instanceState } from '../../text/states'
 import { useSettled } from './useSettled'
+
+const MANY = 12 // instances of a process type that are listed without being asked for
 
 interface Props {
   app: string
@@ -98,13 +101,23 @@ function ProcessType({ app, process, instances }: OneProps) {
 }
 
 function Instances({ instances }: { instances: Instance[] }) {
+  const [all, setAll] = useState(false)
   if (!instances.length) return null
+  const shown = all || instances.length <= MANY ? instances : instances.slice(0, MANY - 1)
+  const rest = instances.slice(shown.length)
   return (
-    <ul className="instances">
-      {instances.map((one) => (
-        <InstanceRow key={`${one.name} ${one.deployment_id}`} instance={one} />
-      ))}
-    </ul>
+    <>
+      <ul className="instances">
+        {shown.map((one) => (
+          <InstanceRow key={`${one.name} ${one.deployment_id}`} instance={one} />
+        ))}
+      </ul>
+      {rest.length > 0 && (
+        <Button variant="subtle" size="compact-sm" onClick={() => setAll(true)}>
+          {rest.length} more, {rest.filter((one) => one.state === 'up').length} of them up
+        </Button>
+      )}
+    </>
   )
 }
 

@@ -6,6 +6,7 @@ import { diffQuery, releasesQuery, rollback } from '../../api/apps'
 import type { AppState, Release } from '../../api/shapes'
 import { ProblemNote } from '../../parts/ProblemNote'
 import { Ago } from '../../parts/Time'
+import { releaseTitle } from '../../text/states'
 import { Diff } from './Diff'
 
 interface Props {
@@ -69,7 +70,7 @@ function ReleaseRow({ app, releases, release, open }: RowProps) {
       <div className="release-row">
         <code className="release-version">v{release.version}</code>
         <div className="release-what">
-          <span className="release-title">{release.description}</span>
+          <span className="release-title">{releaseTitle(release)}</span>
           <span className="muted">
             {release.source?.commit && (
               <>
