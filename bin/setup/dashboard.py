@@ -40,20 +40,34 @@ def build(place: Place) -> None:
         if ready():
             return
         sources = _digest(_sources())
-        runner = _Runner(place.logs / "dashboard.log", held)
+        runner = _Runner.ready(place, held)
+        with step("Building the dashboard"):
+            runner.npm("run", "build")
+        _write_stamp(sources=sources)
+
+
+def check(place: Place) -> None:
+    """Types, linters and the tests of its pure parts; raises Problem."""
+    with environment.locked() as held:
+        runner = _Runner.ready(place, held)
+        with step("Checking the dashboard"):
+            runner.npm("run", "check")
+
+
+class _Runner:
+    """Runs programs whose output goes to a log."""
+
+    @classmethod
+    def ready(cls, place: Place, held: int) -> "_Runner":
+        """One that has Node and the packages of the lock file."""
+        runner = cls(place.logs / "dashboard.log", held)
         runner.log.unlink(missing_ok=True)
         runner.use_node()
         if _stamp().get("lock") != _digest([LOCK]):
             with step("Installing what the dashboard is built with"):
                 runner.npm("ci", "--ignore-scripts", "--no-audit", "--no-fund")
             _write_stamp(lock=_digest([LOCK]))
-        with step("Building the dashboard"):
-            runner.npm("run", "build")
-        _write_stamp(sources=sources)
-
-
-class _Runner:
-    """Runs programs whose output goes to a log."""
+        return runner
 
     def __init__(self, log: Path, held: int) -> None:
         self.log = log

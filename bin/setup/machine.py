@@ -75,8 +75,8 @@ def program(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{ADMIN_PATH}")
 
 
-def missing_packages() -> list[str]:
-    """The Debian packages that this machine lacks."""
+def missing_packages(programs: tuple[str, ...] = ()) -> list[str]:
+    """The Debian packages that this machine lacks; programs are named like their packages."""
     wanted: dict[str, bool] = {
         "ca-certificates": Path("/etc/ssl/certs/ca-certificates.crt").exists(),
         "docker.io": engine.answers() or program("dockerd") is not None,
@@ -85,13 +85,14 @@ def missing_packages() -> list[str]:
         "mmdebstrap": program("mmdebstrap") is not None or not program("apt-get"),
         "debian-archive-keyring": not program("apt-get") or DEBIAN_KEYS.exists(),
         f"python3.{sys.version_info.minor}-venv": importlib.util.find_spec("ensurepip") is not None,
+        **{name: program(name) is not None for name in programs},
     }
     return [package for package, there in wanted.items() if not there]
 
 
-def install_packages(place: Place, asking: bool) -> None:
+def install_packages(place: Place, asking: bool, programs: tuple[str, ...] = ()) -> None:
     """Install what is missing with apt, after saying what and asking where there is a terminal."""
-    packages = missing_packages()
+    packages = missing_packages(programs)
     if not packages:
         return
     names = " ".join(packages)

@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     place.make()
     with place.locked():
         machine.check_disk(place, CHECKOUT)
-        machine.install_packages(place, asking=not os.environ.get("CI"))
+        machine.install_packages(place, not os.environ.get("CI"), programs=("chromium",))
         environment.ensure(dev=True)
         dashboard.build(place)
         with step("Starting the Docker engine"):
