@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from hythe.api.v1.shapes import Answer
-from hythe.model import ENDED, Deployment, Formation, Instance
-from hythe.model.deployment import DeploymentStatus
+from hythe.model import Deployment, Formation, Instance
+from hythe.model.deployment import UNDER_WAY, DeploymentStatus
 
 State = Literal["empty", "deploying", "live", "stopped", "crashed", "failed"]
 STATE = (
@@ -115,7 +115,7 @@ def _read_deployments(session: Session, facts: dict[int, _Facts], only: int | No
         Deployment.ended_at,
     )
     active = select(Deployment.app_id).where(
-        Deployment.status.not_in(sorted(ENDED)), _of(Deployment.app_id, only)
+        Deployment.status.in_(UNDER_WAY), _of(Deployment.app_id, only)
     )
     for app_id, *rest in session.execute(select(*columns).where(Deployment.id.in_(newest))):
         if app_id in facts:
