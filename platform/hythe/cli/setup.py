@@ -7,7 +7,7 @@ from hythe.cli.registry import JsonOption, cli
 
 @cli.command("setup:link")
 def create_setup_link(as_json: JsonOption = False) -> None:
-    """Make a link that opens the dashboard once, without a password.
+    """Make a link that opens the dashboard once.
 
     It makes the first user, or sets a new password for one who forgot it.
     """
