@@ -4,6 +4,7 @@ Only files that lie in the built folder when it is listed can be asked for, so n
 it. Every other page address gets index.html, since the dashboard routes in the browser.
 """
 
+import contextlib
 import mimetypes
 import re
 import secrets
@@ -11,9 +12,8 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hythe.api import problems
@@ -82,7 +82,11 @@ class _Built:
 
 
 class Site:
-    """ASGI middleware: answers for pages, and leaves everything else to the endpoints."""
+    """ASGI middleware: answers for pages, and leaves everything else to the endpoints.
+
+    It reads files where it is, in the event loop: they are few, small and in the page cache, and a
+    thread for each would take longer than the reading.
+    """
 
     def __init__(self, app: ASGIApp, folder: Path) -> None:
         self._app = app
@@ -92,7 +96,7 @@ class Site:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not is_page(scope):
             return await self._app(scope, receive, send)
-        built = await run_sync(self._newest)
+        built = self._newest()
         if built is None:
             answer: Response = HTMLResponse(ABSENT, 503, HEADERS)
         else:
@@ -111,8 +115,9 @@ class Site:
 
 
 def _answer(built: _Built, name: str, headers: Headers) -> Response:
-    if name in built.files:
-        return _file(built, name, headers.get("accept-encoding", ""))
+    with contextlib.suppress(FileNotFoundError):  # it is being built again
+        if name in built.files:
+            return _file(built, name, headers.get("accept-encoding", ""))
     if "." in name.rpartition("/")[2] and name != "index.html":
         return Response("There is no such file.\n", 404, HEADERS, media_type="text/plain")
     return _page(built)
@@ -144,7 +149,7 @@ def _file(built: _Built, name: str, accepted: str) -> Response:
     if encoding:
         headers["Content-Encoding"] = encoding
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return FileResponse(path, headers=headers, media_type=kind)
+    return Response(path.read_bytes(), headers=headers, media_type=kind)
 
 
 def _accepts(header: str, encoding: str) -> bool:

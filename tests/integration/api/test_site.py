@@ -115,7 +115,6 @@ def test_files_without_a_hash_in_their_name_are_asked_for_again(web: httpx.Clien
     answer = web.get("/favicon.svg")
     assert answer.headers["cache-control"] == "no-cache"
     assert answer.headers["content-type"] == "image/svg+xml"
-    assert answer.headers["etag"]
 
 
 @pytest.mark.parametrize(
