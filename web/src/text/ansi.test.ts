@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseAnsi, stripAnsi } from './ansi'
+import { find, parseAnsi, stripAnsi } from './ansi'
 
 const ESC = '\x1b['
 
@@ -47,4 +47,19 @@ test('markup stays text', () => {
 test('an escape that is cut off does not swallow what follows', () => {
   expect(stripAnsi(`${ESC}31`)).toBe('[31')
   expect(stripAnsi('a\x1b')).toBe('a')
+})
+
+test('what is looked for is found across colours', () => {
+  const parts = find(parseAnsi(`${ESC}31mAsked${ESC}0m for it, asked for more`), 'asked for')
+  expect(parts.map((one) => [one.text, one.className, one.found])).toEqual([
+    ['Asked', 'c1', true],
+    [' for', '', true],
+    [' it, ', '', false],
+    ['asked for', '', true],
+    [' more', '', false],
+  ])
+})
+
+test('what is not there marks nothing', () => {
+  expect(find(parseAnsi('abc'), 'x')).toEqual([{ text: 'abc', className: '', found: false }])
 })

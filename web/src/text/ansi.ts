@@ -125,3 +125,32 @@ function cube(index: number): string {
 function byte(value: number): number {
   return Math.max(0, Math.min(255, Math.trunc(value)))
 }
+
+export interface Found extends Segment {
+  found: boolean
+}
+
+/** The segments, split where the wanted text (in small letters) begins and ends; a colour may change
+ * in the middle of it. */
+export function find(segments: readonly Segment[], wanted: string): Found[] {
+  const low = segments.map((one) => one.text.toLowerCase()).join('')
+  const cuts: number[] = [] // where it begins and ends, in turn
+  for (let at = low.indexOf(wanted); at >= 0; at = low.indexOf(wanted, at + wanted.length))
+    cuts.push(at, at + wanted.length)
+  const parts: Found[] = []
+  let begin = 0
+  let cut = 0
+  for (const segment of segments) {
+    const end = begin + segment.text.length
+    let at = begin
+    while (at < end) {
+      while (cut < cuts.length && (cuts[cut] ?? 0) <= at) cut++
+      const next = Math.min(end, cuts[cut] ?? end)
+      const text = segment.text.slice(at - begin, next - begin)
+      parts.push({ ...segment, text, found: cut % 2 === 1 })
+      at = next
+    }
+    begin = end
+  }
+  return parts
+}

@@ -105,9 +105,9 @@ function Details({ app, releases, release }: Omit<RowProps, 'open'>) {
     <div className="release-details">
       {previous ? (
         <>
-          <h3>
+          <h2>
             What changed from v{previous.version} to v{release.version}
-          </h3>
+          </h2>
           <Compared app={app} from={previous.version} to={release.version} />
         </>
       ) : (
@@ -141,9 +141,9 @@ function Rollback({ app, from, to }: { app: string; from: Release; to: Release }
   })
   return (
     <div className="release-details">
-      <h3>
+      <h2>
         What a rollback from v{from.version} to v{to.version} changes
-      </h3>
+      </h2>
       <Compared app={app} from={from.version} to={to.version} />
       <ProblemNote error={back.error} />
       <div className="release-action">
