@@ -6,10 +6,22 @@ import { Gateway } from './parts/Gateway'
 import { ProblemNote } from './parts/ProblemNote'
 import { Shell } from './parts/Shell'
 
-const AppList = lazy(() => import('./pages/AppList'))
-const AppPage = lazy(() => import('./pages/AppPage'))
-const SetUp = lazy(() => import('./pages/SetUp'))
-const SignIn = lazy(() => import('./pages/SignIn'))
+const load = {
+  apps: () => import('./pages/AppList'),
+  app: () => import('./pages/AppPage'),
+  setUp: () => import('./pages/SetUp'),
+  signIn: () => import('./pages/SignIn'),
+}
+const AppList = lazy(load.apps)
+const AppPage = lazy(load.app)
+const SetUp = lazy(load.setUp)
+const SignIn = lazy(load.signIn)
+
+/** Fetch the page of an address while the session is asked for; it is needed in most cases. */
+export async function loadAhead(path: string): Promise<void> {
+  if (path === '/') await load.apps()
+  else if (path.startsWith('/apps/')) await load.app()
+}
 
 export function Pages() {
   const [location] = useLocation()

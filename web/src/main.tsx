@@ -5,7 +5,7 @@ import { setNonce } from 'get-nonce'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { queries, sessionQuery } from './api/session'
-import { Pages } from './Pages'
+import { loadAhead, Pages } from './Pages'
 import { Failure } from './parts/Failure'
 import { theme, variables } from './theme'
 
@@ -13,6 +13,7 @@ const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?
 setNonce(nonce) // for the style that keeps the page from scrolling under a dialog
 
 queries.query(sessionQuery).catch(() => null) // ask at once; the page shows what comes of it
+loadAhead(location.pathname).catch(() => null)
 
 const root = document.getElementById('root')
 if (!root) throw new Error('index.html has no #root')
