@@ -6,7 +6,10 @@ import sys
 
 from bench.figure import as_json, table
 
-BENCHES = {"push": "a push to its first answer, failed requests, rollback, memory, bin/up again"}
+BENCHES = {
+    "push": "a push to its first answer, failed requests, rollback, memory, bin/up again",
+    "api": "answers about 200 apps, how fast the dashboard is there, memory of 100 apps",
+}
 
 
 def main() -> int:

@@ -29,6 +29,14 @@ def main(arguments: list[str]) -> int:
 
             environment.ensure(dev="--dev" in rest)
             return 0
+        if command == "check-dashboard":
+            from . import dashboard
+            from .place import Place
+
+            place = Place.of(os.environ)
+            place.make()
+            dashboard.check(place)
+            return 0
         if command == "supervise":
             from .place import Place
             from .supervisor import supervise

@@ -48,7 +48,7 @@ def ensure(*, dev: bool = False) -> None:
     """Make the environment, or bring it up to date. The stamp is written last."""
     if ready(dev=dev):
         return
-    with _locked() as held:
+    with locked() as held:
         if not ready():
             _make(held)
         if dev and not ready(dev=True):
@@ -107,7 +107,7 @@ def _digest(lock: Path) -> str:
 
 
 @contextmanager
-def _locked() -> Iterator[int]:
+def locked() -> Iterator[int]:
     """One installer a checkout at a time, also when two installations share it.
 
     The installers inherit the descriptor and with it the lock: when this process is killed, the

@@ -18,11 +18,15 @@ from .process import ADMIN_PATH
 FREE_BYTES = 3 * 1000**3
 ENGINE_ROOT = Path("/var/lib/docker")
 DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")  # mmdebstrap wants it
-KEPT = re.compile(r"HYTHE_|PIP_|DOCKER_HOST$|CI$|SSL_CERT|(https?|no|all)_proxy$", re.IGNORECASE)
+KEPT = re.compile(
+    r"HYTHE_|PIP_|NPM_CONFIG_|NODE_EXTRA_CA|DOCKER_HOST$|CI$|SSL_CERT|(https?|no|all)_proxy$",
+    re.IGNORECASE,
+)
 """The variables that Hythe's programs need of the environment in which somebody types bin/up."""
 OFFLINE = re.compile(
     r"Temporary failure resolving|Could not resolve|Could not connect|Failed to fetch"
     r"|Unable to fetch|Network is unreachable|Connection (timed out|refused)"
+    r"|\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH)\b"
     r"|Failed to establish a new connection|NewConnectionError|Name or service not known"
 )
 
@@ -72,8 +76,8 @@ def program(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{ADMIN_PATH}")
 
 
-def missing_packages() -> list[str]:
-    """The Debian packages that this machine lacks."""
+def missing_packages(programs: tuple[str, ...] = ()) -> list[str]:
+    """The Debian packages that this machine lacks; programs are named like their packages."""
     wanted: dict[str, bool] = {
         "ca-certificates": Path("/etc/ssl/certs/ca-certificates.crt").exists(),
         "docker.io": engine.answers() or program("dockerd") is not None,
@@ -82,16 +86,19 @@ def missing_packages() -> list[str]:
         "mmdebstrap": program("mmdebstrap") is not None or not program("apt-get"),
         "debian-archive-keyring": not program("apt-get") or DEBIAN_KEYS.exists(),
         f"python3.{sys.version_info.minor}-venv": importlib.util.find_spec("ensurepip") is not None,
+        **{name: program(name) is not None for name in programs},
     }
     return [package for package, there in wanted.items() if not there]
 
 
-def install_packages(place: Place, asking: bool) -> list[str]:
+def install_packages(
+    place: Place, asking: bool, programs: tuple[str, ...] = ()
+) -> list[str]:
     """Install what is missing with apt, after saying what and asking where there is a terminal.
 
     Returns what was installed.
     """
-    packages = missing_packages()
+    packages = missing_packages(programs)
     if not packages:
         return []
     names = " ".join(packages)

@@ -4,7 +4,7 @@ import os
 import subprocess
 from collections.abc import Callable
 
-from . import engine, environment, machine
+from . import dashboard, engine, environment, machine
 from .output import detail, step
 from .place import CHECKOUT, Place
 from .up import base_images
@@ -30,8 +30,9 @@ def _with_engine(name: str, arguments: list[str], run: Callable[[], int]) -> int
     place.make()
     with place.locked():
         machine.check_disk(place, CHECKOUT)
-        machine.install_packages(place, asking=not os.environ.get("CI"))
+        machine.install_packages(place, not os.environ.get("CI"), programs=("chromium",))
         environment.ensure(dev=True)
+        dashboard.build(place)
         with step("Starting the Docker engine"):
             started = engine.ensure(place)
     try:

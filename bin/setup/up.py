@@ -7,7 +7,18 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import boot, engine, environment, example, liverestore, machine, service, supervisor
+from . import (
+    account,
+    boot,
+    dashboard,
+    engine,
+    environment,
+    example,
+    liverestore,
+    machine,
+    service,
+    supervisor,
+)
 from .down import stop
 from .output import Problem, detail, say, step
 from .place import CHECKOUT, Place
@@ -22,6 +33,9 @@ def main(arguments: list[str]) -> int:
     if not options.restart and any(program.process(place) for program in programs(place)):
         _check_unchanged(place)
     if not options.restart and _is_up(place, options.example):
+        if not dashboard.ready():
+            machine.become_root(["up", *arguments])
+            _build_dashboard(place)
         say("=====> Hythe runs already")
         _summary(place)
         return 0
@@ -95,6 +109,7 @@ def bring_up(
     if "docker.io" in machine.install_packages(place, asking):
         liverestore.offer(asking)
     environment.ensure()
+    _build_dashboard(place)
     with step("Starting the Docker engine"):
         engine.ensure(place)
     liverestore.hint()
@@ -119,6 +134,15 @@ def bring_up(
     if with_example and not example.deployed(place):
         example.deploy(place)
     return keeper
+
+
+def _build_dashboard(place: Place) -> None:
+    """A dashboard that cannot be built is no reason to keep apps from running."""
+    try:
+        dashboard.build(place)
+    except Problem as problem:
+        say(str(problem))
+        detail("The API and the command line work without the dashboard; bin/up tries it again.")
 
 
 def _check_ports(place: Place) -> None:
@@ -155,6 +179,12 @@ def _summary(place: Place) -> None:
     say()
     if example.deployed(place):
         detail(f"App   {place.app_url(example.NAME)}")
+    link = account.setup_url(place)
+    if link:
+        detail(f"Web   {link}")
+        detail("      (opens once, and makes your user; `hythe setup:link` makes another link)")
+    else:
+        detail(f"Web   {place.api_url}")
     detail(f"API   {place.api_url}  (token: {_shortest(place.credentials)})")
     detail(f"Logs  {_shortest(place.logs)}")
     say()

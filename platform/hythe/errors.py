@@ -3,7 +3,7 @@
     HytheError
       Refused            the request is wrong, 4xx; nothing was changed
         InvalidName, InvalidValue, NotFound, Conflict, Unauthorized, Forbidden, TooLarge,
-        BadMethod, WrongHost
+        TooManyAttempts, BadMethod, WrongHost
       SourceError        the pushed code cannot be taken in
       BuildError         the code cannot be turned into an image
       ReleaseError       the release phase failed
@@ -91,12 +91,42 @@ class Unauthorized(Refused):
     default_fix = "Log in again with `hythe login`, or pass a valid token."
 
 
+class WrongPassword(Unauthorized):
+    """The name or the password is wrong."""
+
+    code = "wrong-password"
+    default_fix = "Try again. A link of `hythe setup:link` sets a new password."
+
+
 class Forbidden(Refused):
     """The token's scope does not allow this."""
 
     code = "forbidden"
     status = 403
     default_fix = "Use a token with a wider scope."
+
+
+class CrossSite(Forbidden):
+    """The request does not come from the dashboard's own page."""
+
+    code = "cross-site"
+    default_fix = "Reload the dashboard and try again; scripts use a token instead of the cookie."
+
+
+class BadSetupLink(Forbidden):
+    """The set-up link cannot be used."""
+
+    code = "setup-link"
+    default_fix = "Make a new one on the machine of the control plane: `hythe setup:link`."
+
+
+class TooManyAttempts(Refused):
+    """There were too many attempts to sign in."""
+
+    code = "too-many-attempts"
+    status = 429
+    default_fix = "Wait a minute, and try again."
+    retry_after: int = 60  # seconds
 
 
 class TooLarge(Refused):

@@ -23,8 +23,9 @@ LABEL_BUILD = "io.hythe.build"
 _APP = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _PROCESS = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _CONFIG_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-RESERVED_APPS = frozenset({"hythe", "api", "www", "dashboard"})
+RESERVED_APPS = frozenset({"hythe", "api", "www", "dashboard", "follow"})
 
 
 def app_name(value: str) -> str:
@@ -44,6 +45,15 @@ def process_type(value: str) -> str:
         raise InvalidName(
             f"'{value[:80]}' is not a valid process type.",
             "Use at most 63 letters, digits, - and _.",
+        )
+    return value
+
+
+def user_name(value: str) -> str:
+    if not _USER.fullmatch(value):
+        raise InvalidName(
+            f"'{value[:80]}' is not a valid user name.",
+            "Use at most 64 letters, digits and . _ @ + -, starting with a letter or digit.",
         )
     return value
 

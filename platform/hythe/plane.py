@@ -39,14 +39,14 @@ class Stage(Protocol):
 
 
 class Server(uvicorn.Server):
-    """Tells pushers that their deployment goes on, before their connections end."""
+    """Ends what stays open in good order, before the connections are cut."""
 
     def __init__(self, config: uvicorn.Config, at_exit: Callable[[], None]) -> None:
         super().__init__(config)
         self._at_exit = at_exit
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        threading.Thread(target=self._at_exit, name="let-pushers-go").start()
+        threading.Thread(target=self._at_exit, name="let-go").start()
         super().handle_exit(sig, frame)
 
 
@@ -81,24 +81,28 @@ def serve(settings: Settings, nursery: Nursery) -> None:
         isolate=isolate,
         forget=[build.forget, release.forget, store.remove],
     )
-    app = create_app(
-        Context(
-            settings=settings,
-            database=database,
-            vault=vault,
-            names=names,
-            source=source,
-            changes=ReleaseChanges(settings, vault),
-            logs=LogReader(settings),
-        )
+    context = Context(
+        settings=settings,
+        database=database,
+        vault=vault,
+        names=names,
+        source=source,
+        changes=ReleaseChanges(settings, vault),
+        logs=LogReader(settings),
     )
+
+    def let_go() -> None:
+        """End what would hold the server up: browsers come back, pushers are told."""
+        context.open_streams.close()
+        source.stop()
+
     stages: list[Stage] = [collector, run_stage, release, source, build]
     for stage in stages:
         stage.start()
     log.info("control plane ready", api=settings.api_url, installation=installation.id)
     server = Server(
         uvicorn.Config(
-            app,
+            create_app(context),
             host="127.0.0.1",
             port=settings.api_port,
             loop="asyncio",  # uvloop would cost 4 MB, and few requests come here
@@ -109,7 +113,7 @@ def serve(settings: Settings, nursery: Nursery) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
             lifespan="off",
         ),
-        at_exit=source.stop,
+        at_exit=let_go,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises it again when it has ended

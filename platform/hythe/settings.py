@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     def api_url(self) -> str:
         return f"http://127.0.0.1:{self.api_port}"
 
+    @property
+    def api_hosts(self) -> tuple[str, ...]:
+        """The host names to which the control plane answers, without a port."""
+        return ("127.0.0.1", "localhost", "[::1]", f"hythe.{self.domain}")
+
     def app_url(self, host: str) -> str:
         """The address at which people reach a host name of an app."""
         port = "" if self.http_port == 80 else f":{self.http_port}"

@@ -54,14 +54,20 @@ class Transcript:
 
     def read(self, offset: int = 0) -> tuple[str, int]:
         """The complete lines from a byte offset on, and the offset after them."""
-        try:
-            with self.path.open("rb") as file:
-                file.seek(offset)
-                data = file.read()
-        except FileNotFoundError:
-            return "", offset
-        data = data[: data.rfind(b"\n") + 1]
+        data = self._complete(offset)
         return data.decode(errors="replace"), offset + len(data)
+
+    def lines(self, offset: int = 0) -> list[tuple[str, int]]:
+        """The complete lines from a byte offset on, each with the offset after it.
+
+        A line may hold carriage returns, as progress bars write them. A build prints what it likes,
+        so one that was read from the middle of a character still has its place in bytes.
+        """
+        found = []
+        for raw in self._complete(offset).split(b"\n")[:-1]:
+            offset += len(raw) + 1
+            found.append((raw.decode(errors="replace"), offset))
+        return found
 
     def follow(self, finished: Callable[[], bool], offset: int = 0) -> Iterator[str]:
         """Yield lines, without newline, as they come, until finished() and all is read.
@@ -80,3 +86,13 @@ class Transcript:
             if time.monotonic() - asked > 0.05:
                 asked = time.monotonic()
                 over = finished()
+
+    def _complete(self, offset: int) -> bytes:
+        """The bytes from offset on, up to the last newline."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(offset)
+                data = file.read()
+        except FileNotFoundError:
+            return b""
+        return data[: data.rfind(b"\n") + 1]

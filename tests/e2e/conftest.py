@@ -16,7 +16,8 @@ numbers = itertools.count(1)
 def installation(
     engine: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    installation = Installation(tmp_path_factory.mktemp("e2e") / "home", HYTHE_BOOT_TIMEOUT="10")
+    settings = {"HYTHE_BOOT_TIMEOUT": "10", "HYTHE_MAX_INSTANCES": "10"}
+    installation = Installation(tmp_path_factory.mktemp("e2e") / "home", **settings)
     try:
         installation.up("--no-example")
         yield installation

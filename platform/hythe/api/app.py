@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from hythe import __version__
-from hythe.api import git, openapi, problems
+from hythe.api import git, openapi, problems, site
 from hythe.api.context import Context
 from hythe.api.gate import Gate
 from hythe.api.v1 import (
@@ -20,13 +20,16 @@ from hythe.api.v1 import (
     instances,
     logs,
     releases,
+    session,
+    setup,
+    state,
     tokens,
     uploads,
 )
 
 NOUNS = (
-    apps, config, deployments, uploads, builds, releases, formation, instances, domains, logs,
-    tokens, account,
+    state, apps, config, deployments, uploads, builds, releases, formation, instances, domains,
+    logs, session, setup, tokens, account,
 )  # fmt: skip
 
 
@@ -41,7 +44,9 @@ def create_app(context: Context) -> FastAPI:
     """All endpoints, behind the gate."""
     app = endpoints()
     app.state.context = context
-    app.add_middleware(Gate, context=context)
+    app.add_middleware(site.Site, folder=site.folder())
+    app.add_middleware(Gate, context=context)  # the last one added is the first one asked
+    context.database.after_commit(context.live.changes.ring)
     return app
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from hythe.api.tokens import Actor, Scope
+from hythe.api.actor import Actor, Scope
 from hythe.errors import Unauthorized
 
 
@@ -31,7 +31,16 @@ def _actor(request: Request) -> Actor:
     return actor
 
 
+def _session(request: Request) -> str:
+    secret: str | None = getattr(request.state, "session", None)
+    if secret is None:
+        raise Unauthorized("The request carries a token, no session.", "Sign in first.")
+    return secret
+
+
 CurrentActor = Annotated[Actor, Depends(_actor)]
+CurrentSession = Annotated[str, Depends(_session)]
+"""The secret of the session that a browser's cookie carries."""
 
 
 def needs(scope: Scope) -> Any:

@@ -1,10 +1,13 @@
 """What the endpoints work with; the composition root makes it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from hythe.api.live import Live
+from hythe.api.open_streams import OpenStreams
+from hythe.api.throttle import SignInThrottle
 from hythe.model import Database, Vault
 from hythe.names import Names
 from hythe.observe.reader import LogReader
@@ -22,6 +25,9 @@ class Context:
     source: SourceStage
     changes: ReleaseChanges
     logs: LogReader
+    live: Live = field(default_factory=Live)
+    open_streams: OpenStreams = field(default_factory=OpenStreams)
+    sign_ins: SignInThrottle = field(default_factory=SignInThrottle)
 
 
 def _context(request: Request) -> Context:

@@ -1,34 +1,49 @@
-"""The gate in front of all endpoints: host, token and size of every request.
+"""The gate in front of all endpoints: host, credential, origin and size of every request.
 
 It stands before routing, so that nothing can be reached without it, whether an endpoint remembers
-to ask or not. Only /healthz passes without a token.
+to ask or not. What passes without a credential is listed in OPEN; the dashboard's own files, which
+hold nothing secret, pass too.
 """
 
+import hmac
 import re
+from collections.abc import Callable
+from functools import partial
 
 from anyio.to_thread import run_sync
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hythe.api import problems
+from hythe.api import problems, sessions, site, tokens
 from hythe.api.auth import secret_of
 from hythe.api.context import Context
-from hythe.api.tokens import authenticate
-from hythe.errors import HytheError, TooLarge, Unauthorized, WrongHost
+from hythe.errors import CrossSite, HytheError, TooLarge, Unauthorized, WrongHost
 
-OPEN_PATHS = frozenset({"/healthz"})
+OPEN = frozenset(
+    {
+        ("GET", "/healthz"),
+        ("GET", "/v1/setup"),
+        ("POST", "/v1/setup"),
+        ("POST", "/v1/session"),
+    }
+)
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 JSON_LIMIT = 1024 * 1024
 _UPLOAD = re.compile(r"/v1/apps/[^/]+/deployments")
 
+Recheck = Callable[[], object]
+"""Raises Unauthorized once a request's credential no longer counts; blocks on the database."""
+
 
 class Gate:
-    """ASGI middleware. Puts the actor of a request into its state."""
+    """ASGI middleware. Puts the actor of a request into its state, and the session's secret."""
 
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app = app
         self._context = context
-        self._hosts = {"127.0.0.1", "localhost", "[::1]", f"hythe.{context.settings.domain}"}
+        self._hosts = set(context.settings.api_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -37,16 +52,21 @@ class Gate:
             return None  # no endpoint speaks anything else
         path: str = scope["path"]
         headers = Headers(scope=scope)
+        send = _hardened(send)
+        recheck: Recheck | None = None
         try:
             self._check_host(headers.get("host", ""))
-            if path not in OPEN_PATHS:
-                secret = secret_of(headers.get("authorization", ""))
-                actor = await run_sync(authenticate, self._context.database, secret)
-                scope.setdefault("state", {})["actor"] = actor
+            if (scope["method"], path) in OPEN:
+                _check_origin(scope, headers)
+            elif not site.is_page(scope):
+                recheck = await self._identify(scope, headers)
             receive = self._limited(path, headers, receive)
         except HytheError as error:
             answer = problems.response(error, path, _challenge(error, path))
             return await answer(scope, receive, send)
+        if recheck and path.endswith("/follow"):
+            guard = self._context.open_streams.guard
+            return await guard(partial(self._app, scope, receive), send, recheck)
         return await self._app(scope, receive, send)
 
     def _check_host(self, value: str) -> None:
@@ -54,6 +74,22 @@ class Gate:
         host = re.sub(r":\d+$", "", value).lower()
         if host not in self._hosts:
             raise WrongHost(f"The control plane does not answer to '{host[:80]}'.")
+
+    async def _identify(self, scope: Scope, headers: Headers) -> Recheck:
+        """Find who asks: by the token, or else by the cookie of a browser, never for git."""
+        database = self._context.database
+        state = scope.setdefault("state", {})
+        cookie = cookie_parser(headers.get("cookie", "")).get(sessions.COOKIE)
+        if "authorization" in headers or not cookie or problems.is_git(scope["path"]):
+            secret = secret_of(headers.get("authorization", ""))
+            state["actor"] = await run_sync(tokens.authenticate, database, secret)
+            return partial(tokens.recognise, database, secret)
+        state["actor"] = await run_sync(sessions.authenticate, database, cookie)
+        state["session"] = cookie
+        _check_origin(scope, headers)
+        if scope["method"] not in SAFE_METHODS:
+            _check_csrf_token(headers, cookie)
+        return partial(sessions.recognise, database, cookie)
 
     def _limited(self, path: str, headers: Headers, receive: Receive) -> Receive:
         """receive, for a body of bounded size; git's own limit has better words for a pusher."""
@@ -63,6 +99,37 @@ class Gate:
         if _declared_length(headers) > limit:
             raise TooLarge(_over(limit))
         return _counted(receive, limit)
+
+
+def _check_origin(scope: Scope, headers: Headers) -> None:
+    """Refuse what a page of another origin sends; only browsers say where a request is from."""
+    site_said = headers.get("sec-fetch-site", "same-origin")
+    typed = site_said == "none" and scope["method"] in SAFE_METHODS  # into the address bar
+    if site_said != "same-origin" and not typed:
+        raise CrossSite()
+    own = f"{scope['scheme']}://{headers.get('host', '')}"
+    if headers.get("origin", own).lower() != own.lower():
+        raise CrossSite()
+
+
+def _check_csrf_token(headers: Headers, cookie: str) -> None:
+    given = headers.get("x-csrf-token", "")
+    if not hmac.compare_digest(given.encode(), sessions.csrf_token(cookie).encode()):
+        raise CrossSite("The request lacks the session's CSRF token.")
+
+
+def _hardened(send: Send) -> Send:
+    """send, with the headers that keep a browser from making more of an answer than it is."""
+
+    async def hardened(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.setdefault("X-Content-Type-Options", "nosniff")
+            headers.setdefault("Content-Security-Policy", site.NOTHING)
+            headers.setdefault("Cache-Control", "no-store")
+        await send(message)
+
+    return hardened
 
 
 def _challenge(error: HytheError, path: str) -> dict[str, str]:

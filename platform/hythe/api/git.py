@@ -6,9 +6,9 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hythe.api.actor import Actor
 from hythe.api.auth import CurrentActor
 from hythe.api.context import Context, CurrentContext
-from hythe.api.tokens import Actor
 from hythe.api.v1.apps import find_app
 from hythe.source.git_http import (
     Exchange,

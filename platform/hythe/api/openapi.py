@@ -1,15 +1,22 @@
-"""The OpenAPI document: what FastAPI finds, plus what the gate in front of it adds."""
+"""The OpenAPI document: what FastAPI finds, plus what the gate in front of it adds.
 
+`python -m hythe.api.openapi` prints it without a server, for generators of clients.
+"""
+
+import json
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from hythe import __version__
+from hythe.api.gate import OPEN
+from hythe.api.sessions import COOKIE
 
 DESCRIPTION = """\
 Everything that the command line and the dashboard do. Send a token in the header
-`Authorization: Bearer TOKEN`; git sends it as the password. Scopes: `read`, then `deploy`, then
+`Authorization: Bearer TOKEN`; git sends it as the password. A browser has the cookie of its session
+instead, and sends `X-CSRF-Token` with all that is not a GET. Scopes: `read`, then `deploy`, then
 `manage`, each with what the ones before it allow. Times are ISO 8601 in UTC. Errors are
 `application/problem+json` with a stable code, the cause and a fix.
 """
@@ -24,6 +31,8 @@ TAGS = [
     {"name": "instances", "description": "What runs right now."},
     {"name": "domains", "description": "Host names of an app."},
     {"name": "logs", "description": "What apps, router and platform say."},
+    {"name": "session", "description": "Who is signed in with this browser."},
+    {"name": "setup", "description": "The first user; a new password for one who forgot it."},
     {"name": "tokens", "description": "Who may use the API."},
     {"name": "account", "description": "Whose token this is."},
     {"name": "health", "description": "Whether the control plane is up."},
@@ -35,12 +44,21 @@ def document(app: FastAPI) -> dict[str, Any]:
     made = get_openapi(
         title="Hythe", version=__version__, description=DESCRIPTION, routes=app.routes, tags=TAGS
     )
-    made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    made["security"] = [{"token": []}]
+    made["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+    }
+    made["security"] = [{"token": []}, {"session": []}]
     for path, operations in made["paths"].items():
-        for operation in operations.values():
-            if path == "/healthz":
+        for method, operation in operations.items():
+            if (method.upper(), path) in OPEN:
                 operation["security"] = []
             content = operation["responses"]["default"]["content"]
             content["application/problem+json"] = content.popitem()[1]
     return made
+
+
+if __name__ == "__main__":
+    from hythe.api.app import endpoints
+
+    print(json.dumps(endpoints().openapi(), indent=1))

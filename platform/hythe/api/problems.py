@@ -11,7 +11,15 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from hythe import logs
-from hythe.errors import BadMethod, HytheError, InvalidValue, NotFound, PlatformError, TooLarge
+from hythe.errors import (
+    BadMethod,
+    HytheError,
+    InvalidValue,
+    NotFound,
+    PlatformError,
+    TooLarge,
+    TooManyAttempts,
+)
 
 _GIT = re.compile(r"/[^/]+\.git/")
 
@@ -62,7 +70,9 @@ def install(app: FastAPI) -> None:
 
 def _hythe_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HytheError)
-    return response(error, request.url.path)
+    wait = error.retry_after if isinstance(error, TooManyAttempts) else None
+    headers = {"Retry-After": str(wait)} if wait is not None else None
+    return response(error, request.url.path, headers)
 
 
 def _invalid_request(request: Request, error: Exception) -> Response:

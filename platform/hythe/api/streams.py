@@ -1,21 +1,34 @@
 """Streams of server-sent events.
 
 They are the asynchronous part of the API: a follower may stay for hours and must not hold a thread.
+A follower that comes back with `Last-Event-ID` misses nothing and gets nothing twice.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated
 
 from anyio.to_thread import run_sync
+from fastapi import Header
 from fastapi.responses import StreamingResponse
 
+from hythe.api.live import Document
+from hythe.errors import NotFound
 from hythe.observe.line import Cursor, LogLine
 from hythe.transcript import Transcript
 
 LINES_SECONDS = 0.03
 STATE_SECONDS = 0.1
+EXISTS_SECONDS = 2.0
 KEEP_ALIVE_SECONDS = 15.0
+
+RETRY = "retry: 1000\n"  # ms: how soon a browser comes back when the stream ended
+
+LastEventId = Annotated[
+    str | None, Header(max_length=60, description="The id of the last event that arrived.")
+]
 
 
 class EventStream(StreamingResponse):
@@ -28,41 +41,75 @@ class EventStream(StreamingResponse):
         super().__init__(content, status_code, headers)
 
 
-def event(kind: str, data: str) -> str:
-    """One event; data may hold several lines."""
-    lines = "".join(f"data: {line}\n" for line in data.split("\n"))
-    return f"event: {kind}\n{lines}\n"
+def event(kind: str, data: str, place: object = None) -> str:
+    """One event; data may hold several lines, and place is its id."""
+    lines = "".join(f"data: {line}\n" for line in re.split(r"\r\n|\r|\n", data))
+    known = "" if place is None else f"id: {place}\n"
+    return f"{known}event: {kind}\n{lines}\n"
 
 
-KEEP_ALIVE = ": still here\n\n"
+GONE = event("gone", "{}")
+"""The last event of a stream whose app is destroyed: do not come back."""
+
+
+def still_here(place: object = None) -> str:
+    """A comment, so that nobody takes the silence for an end; and the place that was read up to."""
+    return ": still here\n" + ("\n" if place is None else f"id: {place}\n\n")
+
+
+async def state_events(kind: str, document: Document) -> AsyncIterator[str]:
+    """The whole document as one event, at once and whenever it differs; `gone` at its end."""
+    versions = document.versions()
+    yield f"{RETRY}\n"
+    following = asyncio.ensure_future(anext(versions, None))
+    try:
+        while True:
+            done, _ = await asyncio.wait([following], timeout=KEEP_ALIVE_SECONDS)
+            if not done:
+                yield still_here()
+            elif (text := following.result()) is None:
+                yield GONE
+                return
+            else:
+                yield event(kind, text)
+                following = asyncio.ensure_future(anext(versions, None))
+    finally:
+        following.cancel()
 
 
 async def deployment_events(
-    transcript: Transcript, current: Callable[[], tuple[bool, str]]
+    transcript: Transcript, offset: int, current: Callable[[], tuple[bool, str]]
 ) -> AsyncIterator[str]:
-    """`line` events for the transcript as it grows, then one `end` with the deployment.
+    """`line` events for the transcript after offset, then one `end` with the deployment.
 
-    current() tells whether the deployment has ended, and the deployment as JSON. Its writers write
-    their last line before they end it, so what is read after the end is complete.
+    current() tells whether the deployment has ended, and the deployment as JSON; it raises NotFound
+    once its app is destroyed. Its writers write their last line before they end it, so what is read
+    after the end is complete.
     """
-    offset, asked, said = 0, 0.0, time.monotonic()
+    yield f"{RETRY}\n"
+    asked, said = 0.0, time.monotonic()
     ended, document = False, ""
     while True:
         was_ended = ended
-        text, offset = await run_sync(transcript.read, offset)
-        if text:
-            yield "".join(event("line", line) for line in text.splitlines())
+        lines = await run_sync(transcript.lines, offset)
+        if lines:
+            offset = lines[-1][1]
+            yield "".join(event("line", line, after) for line, after in lines)
             said = time.monotonic()
         elif was_ended:
-            yield event("end", document)
+            yield event("end", document, offset)
             return
         elif time.monotonic() - asked > STATE_SECONDS:
-            ended, document = await run_sync(current)
+            try:
+                ended, document = await run_sync(current)
+            except NotFound:
+                yield GONE
+                return
             asked = time.monotonic()
         else:
             await asyncio.sleep(LINES_SECONDS)
         if time.monotonic() - said > KEEP_ALIVE_SECONDS:
-            yield KEEP_ALIVE
+            yield still_here()
             said = time.monotonic()
 
 
@@ -71,17 +118,33 @@ async def log_events(
     cursor: Cursor,
     read: Callable[[Cursor], tuple[Sequence[LogLine], Cursor]],
     encode: Callable[[LogLine], str],
+    exists: Callable[[], bool],
 ) -> AsyncIterator[str]:
-    """`log` events for the lines in `first`, then for what read() finds after cursor, for ever."""
-    lines, said = first, time.monotonic()
+    """`log` events for the lines in `first`, then for what read() finds after cursor.
+
+    It ends with `gone` when the app that the log belongs to exists() no more.
+    """
+    yield f"{RETRY}\n"
+    yield "".join(_log_event(line, encode) for line in first)
+    yield f"id: {cursor}\n\n"  # where to go on, even if no line has come until then
+    said = asked = time.monotonic()
     while True:
+        lines, after = await run_sync(read, cursor)
         if lines:
-            yield "".join(f"id: {line.cursor}\n{event('log', encode(line))}" for line in lines)
+            yield "".join(_log_event(line, encode) for line in lines)
             said = time.monotonic()
         elif time.monotonic() - said > KEEP_ALIVE_SECONDS:
-            yield KEEP_ALIVE
+            yield still_here(after)
             said = time.monotonic()
-        lines, after = await run_sync(read, cursor)
+        if time.monotonic() - asked > EXISTS_SECONDS:
+            if not await run_sync(exists):
+                yield GONE
+                return
+            asked = time.monotonic()
         if after == cursor:
             await asyncio.sleep(LINES_SECONDS)
         cursor = after
+
+
+def _log_event(line: LogLine, encode: Callable[[LogLine], str]) -> str:
+    return event("log", encode(line), line.cursor)

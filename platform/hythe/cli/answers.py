@@ -146,6 +146,11 @@ class Token(TypedDict):
     revoked_at: str | None
 
 
+class SetupLink(TypedDict):
+    url: str
+    expires_at: str
+
+
 class MintedToken(Token):
     token: str
 

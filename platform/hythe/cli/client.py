@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from hythe.cli import answers
 from hythe.cli.credentials import Credentials, current
-from hythe.cli.failure import OutOfReach
+from hythe.cli.failure import Failure, OutOfReach
 
 if TYPE_CHECKING:
     from hythe.cli.transport import Transport
@@ -116,7 +116,8 @@ class Client:
 
     def follow_logs(self, app: str, n: int, **only: str | None) -> Iterator[answers.Log]:
         for event in self._http.events(_app(app, "logs", "follow"), n=n, **only):
-            yield cast(answers.Log, json.loads(event.data))
+            if event.kind == "log":
+                yield cast(answers.Log, json.loads(event.data))
 
     def tokens(self) -> list[answers.Token]:
         return cast(list[answers.Token], self._items("/v1/tokens"))
@@ -127,6 +128,9 @@ class Client:
 
     def revoke_token(self, number: int) -> None:
         self._http.request("DELETE", f"/v1/tokens/{number}")
+
+    def create_setup_link(self) -> answers.SetupLink:
+        return cast(answers.SetupLink, self._http.request("POST", "/v1/setup/link"))
 
     def _items(self, path: str, **query: Any) -> list[Any]:
         items: list[Any] = self._http.request("GET", path, **query)["items"]
@@ -146,7 +150,10 @@ class Following:
             if event.kind == "end":
                 self._ended = cast(answers.Deployment, json.loads(event.data))
                 return
-            yield event.data
+            if event.kind == "gone":
+                raise Failure("The app was destroyed meanwhile.", "Create it again to deploy.")
+            if event.kind == "line":
+                yield event.data
 
     def end(self) -> answers.Deployment:
         """The deployment as it ended, after the lines that were not read yet."""

@@ -5,6 +5,7 @@ from hythe.model.base import Base, now
 from hythe.model.database import Bell, Database, Write
 from hythe.model.deployment import ENDED, Build, Deployment, Release, Source
 from hythe.model.instance import Instance, Table
+from hythe.model.person import SetupCode, User, UserSession
 from hythe.model.platform import Event, Installation, Token
 from hythe.model.vault import Vault
 
@@ -23,9 +24,12 @@ __all__ = [
     "Installation",
     "Instance",
     "Release",
+    "SetupCode",
     "Source",
     "Table",
     "Token",
+    "User",
+    "UserSession",
     "Vault",
     "Write",
     "now",

@@ -4,7 +4,7 @@ import secrets
 import sqlite3
 import string
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,6 +70,7 @@ class Database:
         self.url = url
         self.engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
         self._bells: list[Bell] = []
+        self._after_commit: list[Callable[[], None]] = []
         self._sqlite = self.engine.dialect.name == "sqlite"
         if self._sqlite:
             _prepare_sqlite(self.engine)
@@ -79,6 +80,10 @@ class Database:
         bell = Bell()
         self._bells.append(bell)
         return bell
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call after each commit of this process, whatever it changed; must return at once."""
+        self._after_commit.append(call)
 
     def ring(self, *app_ids: int) -> None:
         for bell in self._bells:
@@ -104,6 +109,8 @@ class Database:
             session.commit()
         if session.poked:
             self.ring(*session.poked)
+        for call in self._after_commit:
+            call()
 
     def create_all(self) -> None:
         """Make the tables without migrations; for tests."""

@@ -18,6 +18,7 @@ DeploymentStatus = Literal[
     "failed",
     "superseded",  # ended
 ]
+UNDER_WAY = ("queued", "building", "built", "releasing", "rolling")
 ENDED: frozenset[str] = frozenset({"live", "failed", "superseded"})
 DeploymentKind = Literal["push", "upload", "config", "rollback", "redeploy", "restart", "rebuild"]
 

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 import httpx
 import uvicorn
 
+from hythe.api.actor import Scope
 from hythe.api.app import create_app
 from hythe.api.context import Context
-from hythe.api.tokens import Scope, mint
+from hythe.api.tokens import mint
 from hythe.model import Database, Deployment, Release, Vault, now
+from hythe.model.deployment import UNDER_WAY
 from hythe.names import Names
 from hythe.observe.reader import LogReader
 from hythe.release.changes import ReleaseChanges
@@ -62,7 +64,7 @@ class ControlPlane:
 
     def _end_all(self, error: tuple[str, str, str] | None) -> None:
         with self.database.write() as tx:
-            for row in tx.query(Deployment).where(Deployment.ended_at.is_(None)):
+            for row in tx.query(Deployment).where(Deployment.status.in_(UNDER_WAY)):
                 transcript = Transcript.of(self.settings, row.id)
                 transcript.step("Starting web.1")
                 if error is None:
@@ -106,5 +108,6 @@ def control_plane(settings: Settings, database: Database) -> Iterator[ControlPla
             yield ControlPlane(context)
         finally:
             server.should_exit = True
+            context.open_streams.close()
             source.stop()
             thread.join(10)

@@ -44,7 +44,9 @@ def test_a_domain_twice_is_a_conflict(api: httpx.Client) -> None:
     assert api.post(PATH, json={"host": "a.example.com"}).json()["code"] == "conflict"
 
 
-@pytest.mark.parametrize("host", ["other.localhost", "hythe.localhost", "new.localhost"])
+@pytest.mark.parametrize(
+    "host", ["other.localhost", "hythe.localhost", "new.localhost", "localhost", "127.0.0.1"]
+)
 def test_names_of_apps_are_not_domains(api: httpx.Client, host: str) -> None:
     assert api.post(PATH, json={"host": host}).status_code == 422
 

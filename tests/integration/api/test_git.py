@@ -8,7 +8,7 @@ import httpx
 import pytest
 from builders import make_app
 
-from hythe.api.tokens import Scope
+from hythe.api.actor import Scope
 
 from .live_api import ControlPlane
 

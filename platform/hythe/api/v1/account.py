@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
+from hythe.api.actor import Scope
 from hythe.api.auth import CurrentActor
-from hythe.api.tokens import Scope
 from hythe.api.v1.shapes import Answer
 
 router = APIRouter(tags=["account"])

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from hythe import names
 from hythe.api.auth import CurrentActor, needs
-from hythe.api.context import Context, CurrentContext
+from hythe.api.context import CurrentContext
 from hythe.api.fresh_name import fresh_name
-from hythe.api.v1.shapes import Answer, Body, Items
+from hythe.api.v1.overview import Overview, overviews
+from hythe.api.v1.shapes import Body, Items
 from hythe.errors import InvalidValue, NameTaken, NotFound
 from hythe.model import App, Deployment, Domain, Release, Write, now
 from hythe.settings import Settings
@@ -26,7 +27,7 @@ class NewApp(Body):
     name: str | None = Field(None, max_length=100, description="A DNS label; made up when absent.")
 
 
-class AppAnswer(Answer):
+class AppAnswer(Overview):
     name: str
     url: str
     git_url: str
@@ -76,37 +77,41 @@ def destroy(tx: Write, name: str, confirm: str, actor: str) -> None:
     tx.poke(app.id)
 
 
+def app_exists(session: Session, app_id: int) -> bool:
+    app = session.get(App, app_id)
+    return app is not None and app.destroyed_at is None
+
+
+def all_apps(session: Session, settings: Settings) -> Items[AppAnswer]:
+    """All of them, by name."""
+    rows = session.execute(
+        select(App, Release.version)
+        .outerjoin(Deployment, Deployment.id == App.serving_id)
+        .outerjoin(Release, Release.id == Deployment.release_id)
+        .where(App.destroyed_at.is_(None))
+        .order_by(App.name)
+    ).all()
+    known = overviews(session, {app.id: app.serving_id is not None for app, _ in rows})
+    return Items(items=[_answer(settings, app, version, known[app.id]) for app, version in rows])
+
+
 @router.get("", summary="List apps")
 def list_apps(context: CurrentContext) -> Items[AppAnswer]:
     with context.database.read() as session:
-        rows = session.execute(
-            select(App, Release.version)
-            .outerjoin(Deployment, Deployment.id == App.serving_id)
-            .outerjoin(Release, Release.id == Deployment.release_id)
-            .where(App.destroyed_at.is_(None))
-            .order_by(App.name)
-        )
-        items = [_answer(context.settings, app, version) for app, version in rows]
-    return Items(items=items)
+        return all_apps(session, context.settings)
 
 
 @router.post("", status_code=201, summary="Create an app", dependencies=[needs("manage")])
 def create_app(body: NewApp, context: CurrentContext, actor: CurrentActor) -> AppAnswer:
     with context.database.write() as tx:
         app = create(tx, body.name if body.name is not None else fresh_name(tx), actor.name)
-    return _answer(context.settings, app, None)
+        return _answer(context.settings, app, None, overviews(tx, {app.id: False})[app.id])
 
 
 @router.get("/{app}", summary="Show an app")
 def show_app(app: str, context: CurrentContext) -> AppDetail:
     with context.database.read() as session:
-        row = find_app(session, app)
-        serving = session.get(Deployment, row.serving_id) if row.serving_id else None
-        release = session.get(Release, serving.release_id) if serving else None
-        hosts = session.scalars(
-            select(Domain.host).where(Domain.app_id == row.id).order_by(Domain.host)
-        ).all()
-    return _detail(context, row, release, list(hosts))
+        return app_detail(session, context.settings, find_app(session, app))
 
 
 @router.delete("/{app}", status_code=202, summary="Destroy an app", dependencies=[needs("manage")])
@@ -124,23 +129,30 @@ def implied_host(settings: Settings, app: App) -> str:
     return f"{app.name}.{settings.domain}"
 
 
-def _answer(settings: Settings, app: App, version: int | None) -> AppAnswer:
+def app_detail(session: Session, settings: Settings, app: App) -> AppDetail:
+    serving = session.get(Deployment, app.serving_id) if app.serving_id else None
+    release = session.get(Release, serving.release_id) if serving else None
+    spec = ReleaseSpec.of(release) if release else None
+    overview = overviews(session, {app.id: serving is not None})[app.id]
+    hosts = session.scalars(
+        select(Domain.host).where(Domain.app_id == app.id).order_by(Domain.host)
+    )
+    return AppDetail(
+        **dict(_answer(settings, app, release.version if release else None, overview)),
+        hosts=[implied_host(settings, app), *hosts],
+        builder=spec.kind if spec else None,
+        user=spec.user if spec else None,
+        capabilities=list(spec.capabilities) if spec else [],
+    )
+
+
+def _answer(settings: Settings, app: App, version: int | None, overview: Overview) -> AppAnswer:
     return AppAnswer(
+        **dict(overview),
         name=app.name,
         url=settings.app_url(implied_host(settings, app)),
         git_url=f"{settings.api_url}/{app.name}.git",
         deploy_branch=app.deploy_branch,
         release=version,
         created_at=app.created_at,
-    )
-
-
-def _detail(context: Context, app: App, release: Release | None, hosts: list[str]) -> AppDetail:
-    spec = ReleaseSpec.of(release) if release else None
-    return AppDetail(
-        **_answer(context.settings, app, release.version if release else None).model_dump(),
-        hosts=[implied_host(context.settings, app), *hosts],
-        builder=spec.kind if spec else None,
-        user=spec.user if spec else None,
-        capabilities=list(spec.capabilities) if spec else [],
     )

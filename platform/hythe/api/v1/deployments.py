@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from hythe.api.auth import CurrentActor, needs
 from hythe.api.context import CurrentContext
-from hythe.api.streams import EventStream, deployment_events
+from hythe.api.streams import EventStream, LastEventId, deployment_events
 from hythe.api.v1.apps import find_app
 from hythe.api.v1.shapes import Answer, Body, Items
-from hythe.errors import NotFound
-from hythe.model import Deployment, Release, Source
+from hythe.errors import InvalidValue, NotFound
+from hythe.model import App, Deployment, Release, Source
 from hythe.model.deployment import DeploymentKind, DeploymentStatus
 from hythe.transcript import Transcript
 
@@ -82,14 +82,18 @@ def find_deployment(session: Session, app: str, deployment_id: int) -> Deploymen
     return found[0]
 
 
+def newest_deployments(session: Session, app: App, limit: int) -> Items[DeploymentAnswer]:
+    wanted = select(Deployment).where(Deployment.app_id == app.id)
+    newest = wanted.order_by(Deployment.id.desc()).limit(limit)
+    return Items(items=list(_described(session, newest)))
+
+
 @router.get("/deployments", summary="List deployments")
 def list_deployments(
     app: str, context: CurrentContext, limit: Limit = 50
 ) -> Items[DeploymentAnswer]:
     with context.database.read() as session:
-        wanted = select(Deployment).where(Deployment.app_id == find_app(session, app).id)
-        newest = wanted.order_by(Deployment.id.desc()).limit(limit)
-        return Items(items=list(_described(session, newest)))
+        return newest_deployments(session, find_app(session, app), limit)
 
 
 @router.get("/deployments/{deployment_id}", summary="Show a deployment")
@@ -112,10 +116,15 @@ def show_transcript(app: str, deployment_id: int, context: CurrentContext) -> st
 @router.get(
     "/deployments/{deployment_id}/follow",
     summary="Follow the transcript until the deployment ends",
-    description="Server-sent events: `line` for each line, then one `end` with the deployment.",
+    description="Server-sent events: `line` for each line, then one `end` with the deployment. "
+    "`Last-Event-ID` resumes. `gone` says that the app is destroyed.",
     response_class=EventStream,
 )
-def follow_deployment(app: str, deployment_id: int, context: CurrentContext) -> StreamingResponse:
+def follow_deployment(
+    app: str, deployment_id: int, context: CurrentContext, last_event_id: LastEventId = None
+) -> StreamingResponse:
+    offset = _offset(last_event_id)
+
     def current() -> tuple[bool, str]:
         with context.database.read() as session:
             found = find_deployment(session, app, deployment_id)
@@ -123,7 +132,7 @@ def follow_deployment(app: str, deployment_id: int, context: CurrentContext) -> 
 
     current()
     transcript = Transcript.of(context.settings, deployment_id)
-    return EventStream(deployment_events(transcript, current))
+    return EventStream(deployment_events(transcript, offset, current))
 
 
 @router.post(
@@ -165,6 +174,14 @@ def redeploy(
 def restart(app: str, context: CurrentContext, actor: CurrentActor) -> DeploymentAnswer:
     with context.database.write() as tx:
         return describe(tx, context.changes.restart(tx, find_app(tx, app), actor.name))
+
+
+def _offset(last_event_id: str | None) -> int:
+    """The place in the transcript that a follower has reached."""
+    text = last_event_id or "0"
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise InvalidValue(f"'{text}' is not an event's id.", "Send the id of the last event.")
+    return int(text)
 
 
 def _described(session: Session, wanted: Select[Deployment]) -> Sequence[DeploymentAnswer]:

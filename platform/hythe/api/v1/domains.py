@@ -36,6 +36,11 @@ def add(tx: Write, settings: Settings, app: App, value: str, actor: str) -> Doma
     host = names.host_name(value)
     if host == implied_host(settings, app):
         raise Conflict(f"{app.name} has {host} from the start.", "There is nothing to do.")
+    if host in settings.api_hosts:
+        raise InvalidValue(
+            f"{host} is the control plane's own name.",  # an app there would get its cookies
+            "Choose another domain.",
+        )
     if host.endswith(f".{settings.domain}") and "." not in host.removesuffix(f".{settings.domain}"):
         raise InvalidValue(
             f"Names right below {settings.domain} belong to the apps of that name.",

@@ -68,7 +68,7 @@ def scale(tx: Write, settings: Settings, app: App, quantities: dict[str, int], a
 @router.get("", summary="Show the formation")
 def show_formation(app: str, context: CurrentContext) -> Items[ProcessAnswer]:
     with context.database.read() as session:
-        return _answer(session, find_app(session, app))
+        return formation(session, find_app(session, app))
 
 
 @router.patch("", summary="Scale process types", dependencies=[needs("deploy")])
@@ -79,10 +79,11 @@ def change_formation(
         row = find_app(tx, app)
         scale(tx, context.settings, row, body.quantities, actor.name)
         tx.flush()
-        return _answer(tx, row)
+        return formation(tx, row)
 
 
-def _answer(session: Session, app: App) -> Items[ProcessAnswer]:
+def formation(session: Session, app: App) -> Items[ProcessAnswer]:
+    """All process types, with what is wanted of each."""
     commands = _commands(session, app)
     quantities = {row.process: row.quantity for row in _rows(session, app)}
     types = sorted(commands.keys() | quantities.keys(), key=lambda kind: (kind != "web", kind))

@@ -5,11 +5,12 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import Field
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from hythe.api.context import CurrentContext
 from hythe.api.v1.apps import find_app
 from hythe.api.v1.shapes import Answer, Items
-from hythe.model import Deployment, Instance, Release
+from hythe.model import App, Deployment, Instance, Release
 
 router = APIRouter(prefix="/apps/{app}/instances", tags=["instances"])
 
@@ -30,14 +31,19 @@ class InstanceAnswer(Answer):
 @router.get("", summary="List instances")
 def list_instances(app: str, context: CurrentContext) -> Items[InstanceAnswer]:
     with context.database.read() as session:
-        rows = session.execute(
-            select(Instance, Release.version)
-            .join(Deployment, Deployment.id == Instance.deployment_id)
-            .outerjoin(Release, Release.id == Deployment.release_id)
-            .where(Instance.app_id == find_app(session, app).id, Instance.state != "gone")
-            .order_by(Instance.process, Instance.index, Instance.id)
-        )
-        return Items(items=[_answer(instance, version) for instance, version in rows])
+        return live_instances(session, find_app(session, app))
+
+
+def live_instances(session: Session, app: App) -> Items[InstanceAnswer]:
+    """Those that are not gone."""
+    rows = session.execute(
+        select(Instance, Release.version)
+        .join(Deployment, Deployment.id == Instance.deployment_id)
+        .outerjoin(Release, Release.id == Deployment.release_id)
+        .where(Instance.app_id == app.id, Instance.state != "gone")
+        .order_by(Instance.process, Instance.index, Instance.id)
+    )
+    return Items(items=[_answer(instance, version) for instance, version in rows])
 
 
 def since(instance: Instance) -> datetime:

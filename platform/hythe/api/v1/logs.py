@@ -9,8 +9,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from hythe.api.context import CurrentContext
-from hythe.api.streams import EventStream, log_events
-from hythe.api.v1.apps import find_app
+from hythe.api.streams import EventStream, LastEventId, log_events
+from hythe.api.v1.apps import app_exists, find_app
 from hythe.api.v1.shapes import Answer, Items
 from hythe.errors import InvalidValue
 from hythe.observe.line import Cursor, LogFilter, LogLine, LogSource
@@ -51,7 +51,8 @@ def show_logs(app: str, only: Filter, context: CurrentContext, n: Count = 100) -
 @router.get(
     "/follow",
     summary="The last lines, and those that follow",
-    description="Server-sent events: `log` for each line; the id is the cursor to resume `after`.",
+    description="Server-sent events: `log` for each line. Its id is the cursor to resume `after`; "
+    "`Last-Event-ID` goes before that. `gone` says that the app is destroyed.",
     response_class=EventStream,
 )
 def follow_logs(
@@ -60,16 +61,22 @@ def follow_logs(
     context: CurrentContext,
     n: Count = 100,
     after: Annotated[str | None, Query(max_length=60, description="Resume after it.")] = None,
+    last_event_id: LastEventId = None,
 ) -> StreamingResponse:
     with context.database.read() as session:
         app_id = find_app(session, app).id
+    after = last_event_id or after
     start = _cursor(after) if after is not None else context.logs.end(app_id)
     first = [] if after is not None else context.logs.tail(app_id, n, only, start)
 
     def read(cursor: Cursor) -> tuple[Sequence[LogLine], Cursor]:
         return context.logs.read(app_id, cursor, only)
 
-    return EventStream(log_events(first, start, read, _encode))
+    def exists() -> bool:
+        with context.database.read() as session:
+            return app_exists(session, app_id)
+
+    return EventStream(log_events(first, start, read, _encode, exists))
 
 
 def _cursor(text: str) -> Cursor:

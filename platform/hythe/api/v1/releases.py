@@ -62,13 +62,16 @@ def find_release(session: Session, app: App, version: int) -> Release:
     return release
 
 
+def newest_releases(session: Session, app: App, limit: int) -> Items[ReleaseAnswer]:
+    wanted = select(Release).where(Release.app_id == app.id)
+    newest = wanted.order_by(Release.version.desc()).limit(limit)
+    return Items(items=_answers(session, app, newest))
+
+
 @router.get("", summary="List releases")
 def list_releases(app: str, context: CurrentContext, limit: Limit = 50) -> Items[ReleaseAnswer]:
     with context.database.read() as session:
-        row = find_app(session, app)
-        wanted = select(Release).where(Release.app_id == row.id)
-        newest = wanted.order_by(Release.version.desc()).limit(limit)
-        return Items(items=_answers(session, row, newest))
+        return newest_releases(session, find_app(session, app), limit)
 
 
 @router.get("/{version}", summary="Show a release")

@@ -7,9 +7,10 @@ from fastapi import APIRouter
 from pydantic import Field
 from sqlalchemy import select
 
+from hythe.api.actor import Scope
 from hythe.api.auth import CurrentActor, needs
 from hythe.api.context import CurrentContext
-from hythe.api.tokens import Scope, mint
+from hythe.api.tokens import mint
 from hythe.api.v1.shapes import Answer, Body, Items
 from hythe.errors import NotFound
 from hythe.model import Token, Write, now

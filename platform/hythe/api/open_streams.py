@@ -1,0 +1,68 @@
+"""The streams that are open now, and why they end before their readers want them to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import anyio
+from anyio.to_thread import run_sync
+from starlette.types import Message, Send
+
+from hythe.errors import Unauthorized
+
+RECHECK_SECONDS = 3.0
+
+
+class OpenStreams:
+    """Ends streams at shutdown, and when the reader signed out or lost the token.
+
+    They end properly, not by a broken connection, so that a browser comes back by itself.
+    """
+
+    def __init__(self) -> None:
+        self._scopes: dict[anyio.CancelScope, asyncio.AbstractEventLoop] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """End all of them, now and from now on; any thread may call it."""
+        self._closed = True
+        for scope, loop in list(self._scopes.items()):
+            loop.call_soon_threadsafe(scope.cancel)
+
+    async def guard(
+        self,
+        answer: Callable[[Send], Awaitable[None]],
+        send: Send,
+        recheck: Callable[[], object],
+    ) -> None:
+        """Let an endpoint answer, and end its answer when recheck raises Unauthorized."""
+        begun = ended = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun, ended
+            await send(message)
+            begun = True
+            ended = message["type"] == "http.response.body" and not message.get("more_body")
+
+        async with anyio.create_task_group() as group:
+            self._scopes[group.cancel_scope] = asyncio.get_running_loop()
+            if self._closed:
+                group.cancel_scope.cancel()
+            group.start_soon(_until_refused, recheck, group.cancel_scope)
+            try:
+                await answer(noting)
+            finally:
+                del self._scopes[group.cancel_scope]
+            group.cancel_scope.cancel()
+        if not begun:
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+        if not ended:
+            await send({"type": "http.response.body", "body": b""})
+
+
+async def _until_refused(recheck: Callable[[], object], scope: anyio.CancelScope) -> None:
+    while True:
+        await anyio.sleep(RECHECK_SECONDS)
+        try:
+            await run_sync(recheck)
+        except Unauthorized:
+            return scope.cancel()

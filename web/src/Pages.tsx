@@ -1,0 +1,80 @@
+import { Button, Loader } from '@mantine/core'
+import { lazy, Suspense } from 'react'
+import { Link, Route, Switch, useLocation } from 'wouter'
+import { useSession } from './api/session'
+import { Gateway } from './parts/Gateway'
+import { ProblemNote } from './parts/ProblemNote'
+import { Shell } from './parts/Shell'
+
+const load = {
+  apps: () => import('./pages/AppList'),
+  app: () => import('./pages/AppPage'),
+  setUp: () => import('./pages/SetUp'),
+  signIn: () => import('./pages/SignIn'),
+}
+const AppList = lazy(load.apps)
+const AppPage = lazy(load.app)
+const SetUp = lazy(load.setUp)
+const SignIn = lazy(load.signIn)
+
+/** Fetch the page of an address while the session is asked for; it is needed in most cases. */
+export async function loadAhead(path: string): Promise<void> {
+  if (path === '/') await load.apps()
+  else if (path.startsWith('/apps/')) await load.app()
+}
+
+export function Pages() {
+  const [location] = useLocation()
+  return (
+    <Suspense fallback={<Waiting />}>{location === '/setup' ? <SetUp /> : <Signed />}</Suspense>
+  )
+}
+
+/** The pages behind the sign-in. */
+function Signed() {
+  const session = useSession()
+  if (session.isPending) return <Waiting reason={session.failureReason} />
+  if (session.isError)
+    return (
+      <Gateway title="Hythe does not answer">
+        <ProblemNote error={session.error} />
+        <Button variant="default" mt="md" onClick={() => void session.refetch()}>
+          Try again
+        </Button>
+      </Gateway>
+    )
+  if (session.data === null) return <SignIn />
+  return (
+    <Shell session={session.data}>
+      <Suspense fallback={<Waiting />}>
+        <Switch>
+          <Route path="/" component={AppList} />
+          <Route path="/apps/:app/*?">
+            {({ app }) => <AppPage key={app} name={decodeURIComponent(app)} />}
+          </Route>
+          <Route component={Nowhere} />
+        </Switch>
+      </Suspense>
+    </Shell>
+  )
+}
+
+function Waiting({ reason }: { reason?: unknown }) {
+  return (
+    <div className="waiting" aria-busy="true">
+      <Loader size="sm" aria-label="Loading" />
+      {reason ? <p className="hint">The control plane does not answer yet.</p> : null}
+    </div>
+  )
+}
+
+function Nowhere() {
+  return (
+    <section className="page">
+      <h1>There is no such page</h1>
+      <p>
+        <Link href="/">All apps</Link>
+      </p>
+    </section>
+  )
+}

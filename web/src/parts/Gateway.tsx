@@ -1,0 +1,18 @@
+import type { ReactNode } from 'react'
+import { Mark } from './Icon'
+
+/** A page for those who are not signed in. */
+export function Gateway({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <main className="gateway" id="main">
+      <div className="gateway-brand">
+        <Mark size={36} />
+        <span>hythe</span>
+      </div>
+      <section className="card gateway-card">
+        <h1>{title}</h1>
+        {children}
+      </section>
+    </main>
+  )
+}
