@@ -1,5 +1,6 @@
 """What the endpoints work with; the composition root makes it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -22,6 +23,7 @@ class Context:
     source: SourceStage
     changes: ReleaseChanges
     logs: LogReader
+    leads: Callable[[], bool] = lambda: True  # whether the stages run in this control plane
 
 
 def _context(request: Request) -> Context:

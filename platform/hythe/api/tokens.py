@@ -3,13 +3,14 @@
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
 from sqlalchemy import select
 
-from hythe.errors import Forbidden, Unauthorized
+from hythe.errors import Forbidden, PlatformError, Unauthorized
 from hythe.model import Database, Token, Write, now
 
 Scope = Literal["read", "deploy", "manage"]
@@ -55,7 +56,7 @@ def authenticate(database: Database, secret: str) -> Actor:
     if token.revoked_at is not None:
         raise Unauthorized(f"The token '{token.name}' was revoked.")
     if token.last_used_at is None or now() - token.last_used_at > USED_RESOLUTION:
-        with database.write() as tx:
+        with suppress(PlatformError), database.write() as tx:  # a full disk is no reason to refuse
             tx.get_one(Token, token.id).last_used_at = now()
     scope: Scope = token.scope  # type: ignore[assignment]  # the column holds nothing else
     return Actor(token.id, token.name, scope)
