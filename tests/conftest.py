@@ -2,13 +2,12 @@
 
 import os
 import secrets
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import postgres
 import pytest
+from postgres import Server
 
 from hythe.engine.port import Engine
 from hythe.errors import EngineAway
@@ -17,7 +16,6 @@ from hythe.settings import Settings
 
 REQUIRED = frozenset(filter(None, os.environ.get("HYTHE_REQUIRE", "").split(",")))
 LABEL_RUN = "io.hythe.test-run"
-NOBODY = 65534
 
 
 def missing(part: str, reason: str) -> None:
@@ -91,42 +89,18 @@ def _remove_labelled(label: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """A PostgreSQL server of this run's own, as a SQLAlchemy URL of its `postgres` database."""
-    pytest.importorskip("psycopg", exc_type=ImportError)
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not found:
+def postgres_server() -> Iterator[Server]:
+    """A PostgreSQL server of this run's own."""
+    found = postgres.programs()
+    if found is None:
         missing("postgres", "no server is installed (Debian's package `postgresql`).")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="hythe-postgres-") as home:
-        somebody: list[str] = []
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            os.chown(home, NOBODY, NOBODY)
-            somebody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-
-        def command(name: str, *arguments: str) -> None:
-            line = [*somebody, str(found[-1] / name), "-D", f"{home}/data", *arguments]
-            subprocess.run(line, check=True, stdout=subprocess.DEVNULL, timeout=60, cwd=home)
-
-        options = f"-p {port} -h 127.0.0.1 -k {home} -c fsync=off"
-        command("initdb", "-U", "hythe", "-A", "trust")
-        command("pg_ctl", "-w", "-s", "-l", f"{home}/log", "-o", options, "start")
-        yield f"postgresql+psycopg://hythe@127.0.0.1:{port}/postgres"
-        command("pg_ctl", "-w", "-s", "-m", "immediate", "stop")
+    assert found is not None
+    with postgres.running(found) as server:
+        yield server
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
+def postgres_url(postgres_server: Server) -> Iterator[str]:
     """An empty PostgreSQL database."""
-    from sqlalchemy import create_engine, text
-
-    name = f"test_{secrets.token_hex(4)}"
-    server = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield postgres_server.replace("/postgres", f"/{name}")
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    with postgres_server.database() as url:
+        yield url
