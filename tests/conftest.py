@@ -2,12 +2,12 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import postgres
 import pytest
-from postgres import Server
+from postgres import Server, empty
 
 from hythe.engine.port import Engine
 from hythe.errors import EngineAway
@@ -33,21 +33,62 @@ def _no_inherited_settings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=["sqlite", "postgres", "both"], default="both")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whatever uses a database runs on SQLite and on PostgreSQL, unless it is `one_database`."""
+    if "database" in metafunc.fixturenames or "fresh" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--database")
+        both = [
+            pytest.param("sqlite", marks=[]),
+            pytest.param("postgres", marks=[pytest.mark.postgres]),
+        ]
+        if metafunc.definition.get_closest_marker("one_database"):
+            both = both[:1]
+        stores = [one for one in both if chosen in ("both", one.values[0])]
+        metafunc.parametrize("store", stores, indirect=True)
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def store(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database with all tables; empty for SQLite."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield ""
+        return
+    server: Server = request.getfixturevalue("postgres_server")
+    with server.ready_database() as url:
+        yield url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, store: str) -> Settings:
     """An installation of its own in a temporary HYTHE_HOME."""
     home = tmp_path / "home"
     home.mkdir()
-    return Settings(home=home)
+    return Settings(home=home, database_url=store)
 
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    """An empty SQLite database with all tables."""
+    """An empty database with all tables."""
     database = Database(settings.database)
     database.create_all()
     yield database
     database.close()
+
+
+@pytest.fixture
+def fresh(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Settings]:
+    """Makes installations, one after the other, each with a new home and an empty database."""
+
+    def make() -> Settings:
+        if settings.database_url:
+            empty(settings.database_url)
+        return settings.model_copy(update={"home": tmp_path_factory.mktemp("home")})
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
+
+from hythe.model import Base
 
 NOBODY = 65534
 
@@ -30,7 +31,7 @@ class Server:
         self._admin = create_engine(
             self.url("postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool
         )
-        self._template = False
+        self._template: str | None = None
 
     def url(self, name: str) -> str:
         return f"postgresql+psycopg://hythe@127.0.0.1:{self.port}/{name}"
@@ -41,6 +42,17 @@ class Server:
         with engine.connect() as connection:
             done = connection.execute(text(statement))
             return done.scalar() if done.returns_rows else None
+
+    @contextmanager
+    def ready_database(self) -> Iterator[str]:
+        """The URL of a new database with all tables."""
+        if self._template is None:
+            self._template = "hythe_template"
+            self.execute(self.url("postgres"), f"CREATE DATABASE {self._template}")
+            engine = create_engine(self.url(self._template), poolclass=NullPool)
+            Base.metadata.create_all(engine)
+        with self.database(f"TEMPLATE {self._template}") as url:
+            yield url
 
     @contextmanager
     def database(self, options: str = "") -> Iterator[str]:
@@ -55,8 +67,12 @@ class Server:
                 connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-def name_of(url: str) -> str:
-    return make_url(url).database or ""
+def empty(url: str) -> None:
+    """Delete all rows, and let ids begin anew."""
+    engine = create_engine(url, poolclass=NullPool)
+    names = ", ".join(Base.metadata.tables)
+    with engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
 
 
 @contextmanager

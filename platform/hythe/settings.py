@@ -3,7 +3,6 @@
 The reference in docs/reference/settings.md is generated from this class.
 """
 
-from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -65,7 +64,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @cached_property
+    @property
     def database(self) -> str:
         """The SQLAlchemy URL of the database."""
         return self.database_url or f"sqlite:///{self.home / 'hythe.db'}"

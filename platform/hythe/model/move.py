@@ -229,9 +229,8 @@ def _key(table: Table, row: RowMapping | None) -> str:
 
 
 def _batches(connection: Connection, table: Table) -> Iterator[list[RowMapping]]:
-    rows = connection.execution_options(yield_per=BATCH).execute(
-        select(table).order_by(*table.primary_key.columns)
-    )
+    everything = select(table).order_by(*table.primary_key.columns)
+    rows = connection.execute(everything.execution_options(yield_per=BATCH))
     for batch in rows.mappings().partitions(BATCH):
         yield list(batch)
 

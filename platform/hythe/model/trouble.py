@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 
 from hythe.errors import DatabaseAway, DatabaseFull, DatabaseReadOnly, HytheError, InvalidValue
 
@@ -24,6 +24,7 @@ _POSTGRES: dict[str, type[HytheError]] = {  # SQLSTATE, or its class
     "28": DatabaseAway,  # wrong password or user
     "3D": DatabaseAway,  # no such database
     "57P": DatabaseAway,  # shut down, or starting
+    "25P03": DatabaseAway,  # silent for too long in a transaction
     "53300": DatabaseAway,  # too many connections
     "53100": DatabaseFull,
     "25006": DatabaseReadOnly,
@@ -36,33 +37,40 @@ def explained() -> Iterator[None]:
     """Raise a driver's error as one with a cause and a fix, where it is known."""
     try:
         yield
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.Error) as error:  # the latter from what a new connection runs
         known = explain(error)
         if known is None:
             raise
         raise known from error
 
 
-def explain(error: DBAPIError) -> HytheError | None:
+def explain(error: DBAPIError | sqlite3.Error) -> HytheError | None:
     """The error with a cause and a fix; None when it is a bug or a broken constraint."""
-    kind = _kind(error)
+    driver = error if isinstance(error, sqlite3.Error) else error.orig
+    if isinstance(driver, sqlite3.Error):
+        kind = _of_sqlite(driver)
+    else:
+        assert isinstance(error, DBAPIError)
+        kind = _of_postgres(error)
     if kind is None:
         return None
     if kind is InvalidValue:
         return InvalidValue("A text holds a character that cannot be stored.", "Leave it out.")
-    said = (str(error.orig).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+    said = (str(driver).strip().splitlines() or ["no reason given"])[0].rstrip(".")
     return kind(f"{(kind.__doc__ or '').splitlines()[0].rstrip('.')}: {said[:200]}.")
 
 
-def _kind(error: DBAPIError) -> type[HytheError] | None:
+def _of_sqlite(error: sqlite3.Error) -> type[HytheError] | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else _SQLITE.get(code & 0xFF)
+
+
+def _of_postgres(error: DBAPIError) -> type[HytheError] | None:
     if isinstance(error, DataError):
         return InvalidValue  # PostgreSQL stores no NUL; everything else was checked before
-    if isinstance(error.orig, sqlite3.Error):
-        code = getattr(error.orig, "sqlite_errorcode", None)
-        return None if code is None else _SQLITE.get(code & 0xFF)
     state = getattr(error.orig, "sqlstate", None)
     if state is None:  # the driver itself, without an answer of the server
-        gone = error.connection_invalidated or type(error).__name__ == "OperationalError"
+        gone = error.connection_invalidated or isinstance(error, OperationalError)
         return DatabaseAway if gone else None
     for length in (5, 3, 2):
         if (kind := _POSTGRES.get(state[:length])) is not None:
