@@ -39,7 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Whatever uses a database runs on SQLite and on PostgreSQL, unless it is `one_database`."""
-    if "database" in metafunc.fixturenames or "fresh" in metafunc.fixturenames:
+    used = set(metafunc.fixturenames)
+    if "store" in used and used & {"database", "fresh"}:
         chosen = metafunc.config.getoption("--database")
         both = [
             pytest.param("sqlite", marks=[]),

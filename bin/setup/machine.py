@@ -87,9 +87,9 @@ def missing_packages() -> list[str]:
     return [package for package, there in wanted.items() if not there]
 
 
-def install_packages(place: Place, asking: bool) -> None:
+def install_packages(place: Place, asking: bool, *more: str) -> None:
     """Install what is missing with apt, after saying what and asking where there is a terminal."""
-    packages = missing_packages()
+    packages = [*missing_packages(), *more]
     if not packages:
         return
     names = " ".join(packages)

@@ -2,11 +2,14 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 from . import engine, environment, machine
 from .output import detail, step
 from .place import CHECKOUT, Place
 from .up import base_images
+
+NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/hythe-tests.conf")
 
 
 def main(arguments: list[str]) -> int:
@@ -19,7 +22,7 @@ def main(arguments: list[str]) -> int:
     place.make()
     with place.locked():
         machine.check_disk(place, CHECKOUT)
-        machine.install_packages(place, asking=not os.environ.get("CI"))
+        _install_packages(place)
         environment.ensure(dev=True)
         with step("Starting the Docker engine"):
             started = engine.ensure(place)
@@ -31,11 +34,25 @@ def main(arguments: list[str]) -> int:
             detail(said)
 
 
+def _install_packages(place: Place) -> None:
+    """What Hythe needs, and PostgreSQL's programs; the tests start servers of their own."""
+    asking = not os.environ.get("CI")
+    if any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or not machine.program("apt-get"):
+        machine.install_packages(place, asking)
+        return
+    NO_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
+    NO_CLUSTER.write_text("create_main_cluster = false\n")  # or Debian starts one on port 5432
+    try:
+        machine.install_packages(place, asking, "postgresql")
+    finally:
+        NO_CLUSTER.unlink()
+
+
 def _run(arguments: list[str]) -> int:
     if not arguments:
         checked = subprocess.run([str(CHECKOUT / "bin" / "check")]).returncode
         if checked != 0:
             return checked
-    variables = {**os.environ, "HYTHE_REQUIRE": os.environ.get("HYTHE_REQUIRE", "docker")}
+    variables = {**os.environ, "HYTHE_REQUIRE": os.environ.get("HYTHE_REQUIRE", "docker,postgres")}
     command = [str(environment.PYTHON), "-m", "pytest", *arguments]
     return subprocess.run(command, cwd=CHECKOUT, env=variables).returncode

@@ -77,14 +77,18 @@ def _home_lock(settings: Settings, kind: int) -> Iterator[None]:
     """Hold the home's lock; raises PlatformError when another control plane holds it."""
     path = settings.run_dir / "control.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with path.open("a+") as file:
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:
+            file.seek(0)
             raise PlatformError(
-                f"Another control plane already serves {settings.home}.",
+                f"Another control plane already serves {settings.home} (process {file.read()}).",
                 "Stop it with `bin/down`, or choose another HYTHE_HOME.",
             ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
 
 

@@ -268,3 +268,33 @@ def test_a_database_that_is_gone_for_ten_seconds(pair: Pair, project: Project) -
     out, _ = push(project, pair, leader).communicate(timeout=90)
     assert "deployed" in out, out
     assert project.get("/index.html").text == "again\n"
+
+
+def test_the_installation_moves_to_sqlite_and_back_and_deploys(
+    pair: Pair, project: Project
+) -> None:
+    here = pair.installation
+    assert pair.second is not None
+    pair.second.terminate()
+    assert pair.second.wait(30) == -signal.SIGTERM
+    pair.second = None
+    refused = here.hythe("db:move", f"sqlite:///{here.home}/hythe.db", fails=True)
+    assert "already serves" in refused
+    here.down()
+    assert "rows are in sqlite:" in here.hythe("db:move", f"sqlite:///{here.home}/hythe.db")
+    left = here.run(str(ROOT / "bin" / "up"), "--yes", "--detach", "--no-example", fails=True)
+    assert "This database was left by `hythe db:move`" in left
+    postgres = here.environment.pop("HYTHE_DATABASE_URL")
+    here.up("--no-example")
+    slow_boot(project, "on SQLite")
+    assert "deployed" in project.push()
+    assert project.get("/index.html").text == "on SQLite\n"
+    here.down()
+    assert "--replace" in here.hythe("db:move", postgres, fails=True)
+    assert "rows are in postgresql:" in here.hythe("db:move", "--replace", postgres)
+    here.environment["HYTHE_DATABASE_URL"] = postgres
+    here.up("--no-example")
+    assert project.get("/index.html").text == "on SQLite\n"
+    slow_boot(project, "back again")
+    assert "deployed" in project.push()
+    assert project.get("/index.html").text == "back again\n"

@@ -1,5 +1,6 @@
 """A database that is newer, of another installation, read-only or full; one that is gone: e2e."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from hythe.errors import DatabaseAway, DatabaseFull, InvalidValue, OtherInstalla
 from hythe.model import App, Database, Event, Installation, schema
 from hythe.model.connect import connect
 from hythe.model.identity import Record, establish, recognise
+from hythe.serve import _home_lock
 from hythe.settings import Settings
 
 from ..api.live_api import control_plane
@@ -267,3 +269,13 @@ def test_a_home_without_a_database_says_to_prepare_it(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "bin/up" in done.stderr
     assert json.dumps(done.stderr).count(" !     ") == 2
+
+
+@pytest.mark.one_database("PostgreSQL's control planes share a home")
+def test_a_second_control_plane_of_a_home_says_who_serves_it(
+    settings: Settings, database: Database
+) -> None:
+    with _home_lock(settings, fcntl.LOCK_EX):
+        done = start(settings, "run")
+    assert done.returncode == 1
+    assert f"already serves {settings.home} (process {os.getpid()})." in done.stderr
