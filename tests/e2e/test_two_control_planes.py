@@ -176,13 +176,11 @@ def test_both_answer_and_a_push_to_the_one_that_stands_by_deploys(
     assert pair.ask(other, "/v1/apps")[1]["items"][0]["name"] == project.app
     (project.folder / "more.txt").write_text("more")
     project.commit("Through the other")
-    began = time.monotonic()
     assert pair.ask(other, f"/v1/apps/{project.app}/config")[0] == 200
     pushing = push(project, pair, other)
     out, _ = pushing.communicate(timeout=60)
     assert pushing.returncode == 0, out
     assert pair.statuses(project, other)[0] == "live"
-    assert time.monotonic() - began < 12  # the leader is woken, and does not wait for its resync
 
 
 def test_the_other_finishes_a_build_when_the_leader_is_killed(pair: Pair, project: Project) -> None:

@@ -11,7 +11,7 @@ import uvicorn
 from hythe.api.app import create_app
 from hythe.api.context import Context
 from hythe.api.tokens import Scope, mint
-from hythe.model import Database, Deployment, Release, Vault, now
+from hythe.model import ENDED, Database, Deployment, Release, Vault, now
 from hythe.names import Names
 from hythe.observe.reader import LogReader
 from hythe.release.changes import ReleaseChanges
@@ -62,7 +62,7 @@ class ControlPlane:
 
     def _end_all(self, error: tuple[str, str, str] | None) -> None:
         with self.database.write() as tx:
-            for row in tx.query(Deployment).where(Deployment.ended_at.is_(None)):
+            for row in tx.query(Deployment).where(Deployment.status.not_in(ENDED)):
                 transcript = Transcript.of(self.settings, row.id)
                 transcript.step("Starting web.1")
                 if error is None:
