@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import socket
-import sqlite3
 import subprocess
 import time
 from dataclasses import dataclass
@@ -110,13 +109,12 @@ class Installation:
 
     @property
     def id(self) -> str:
-        with sqlite3.connect(self.home / "hythe.db") as database:
-            return str(database.execute("SELECT id FROM installation").fetchone()[0])
+        return str(json.loads((self.home / "installation").read_text())["id"])
 
     def remove(self) -> None:
         """Stop it, and remove all that it left on the engine."""
         self.down()
-        if not (self.home / "hythe.db").exists():
+        if not (self.home / "installation").exists():
             return
         import docker
 

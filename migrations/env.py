@@ -28,6 +28,7 @@ def run(connection: Connection) -> None:
         render_item=render_item,
         render_as_batch=connection.dialect.name == "sqlite",  # SQLite's ALTER TABLE is too small
         transaction_per_migration=False,
+        transactional_ddl=True,  # SQLite's too; else each revision would be committed by itself
     )
     context.run_migrations()
 

@@ -2,7 +2,20 @@
 
 from typing import Any
 
-from hythe.model import App, Build, Deployment, Formation, Release, Source, Vault, Write
+from sqlalchemy import select
+
+from hythe.model import (
+    App,
+    Base,
+    Build,
+    Database,
+    Deployment,
+    Formation,
+    Release,
+    Source,
+    Vault,
+    Write,
+)
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
 
@@ -89,3 +102,13 @@ def make_formation(tx: Write, app: App, **quantities: int) -> None:
     for process, quantity in quantities.items():
         tx.add(Formation(app_id=app.id, process=process, quantity=quantity))
     tx.flush()
+
+
+def stored(settings: Settings, database: Database) -> bytes:
+    """Everything that the database holds: its files on SQLite, and all rows."""
+    found = [path.read_bytes() for path in settings.home.glob("hythe.db*")]
+    with database.read() as session:
+        for table in Base.metadata.sorted_tables:
+            for row in session.execute(select(table)):
+                found += [v if isinstance(v, bytes) else str(v).encode() for v in row]
+    return b"\n".join(found)

@@ -2,13 +2,12 @@
 
 import os
 import secrets
-import socket
-import subprocess
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import postgres
 import pytest
+from postgres import Server, empty
 
 from hythe.engine.port import Engine
 from hythe.errors import EngineAway
@@ -17,7 +16,6 @@ from hythe.settings import Settings
 
 REQUIRED = frozenset(filter(None, os.environ.get("HYTHE_REQUIRE", "").split(",")))
 LABEL_RUN = "io.hythe.test-run"
-NOBODY = 65534
 
 
 def missing(part: str, reason: str) -> None:
@@ -35,21 +33,63 @@ def _no_inherited_settings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=["sqlite", "postgres", "both"], default="both")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whatever uses a database runs on SQLite and on PostgreSQL, unless it is `one_database`."""
+    used = set(metafunc.fixturenames)
+    if "store" in used and used & {"database", "fresh"}:
+        chosen = metafunc.config.getoption("--database")
+        both = [
+            pytest.param("sqlite", marks=[]),
+            pytest.param("postgres", marks=[pytest.mark.postgres]),
+        ]
+        if metafunc.definition.get_closest_marker("one_database"):
+            both = both[:1]
+        stores = [one for one in both if chosen in ("both", one.values[0])]
+        metafunc.parametrize("store", stores, indirect=True)
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def store(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database with all tables; empty for SQLite."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield ""
+        return
+    server: Server = request.getfixturevalue("postgres_server")
+    with server.ready_database() as url:
+        yield url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, store: str) -> Settings:
     """An installation of its own in a temporary HYTHE_HOME."""
     home = tmp_path / "home"
     home.mkdir()
-    return Settings(home=home)
+    return Settings(home=home, database_url=store)
 
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    """An empty SQLite database with all tables."""
+    """An empty database with all tables."""
     database = Database(settings.database)
     database.create_all()
     yield database
     database.close()
+
+
+@pytest.fixture
+def fresh(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Settings]:
+    """Makes installations, one after the other, each with a new home and an empty database."""
+
+    def make() -> Settings:
+        if settings.database_url:
+            empty(settings.database_url)
+        return settings.model_copy(update={"home": tmp_path_factory.mktemp("home")})
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -91,42 +131,18 @@ def _remove_labelled(label: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """A PostgreSQL server of this run's own, as a SQLAlchemy URL of its `postgres` database."""
-    pytest.importorskip("psycopg", exc_type=ImportError)
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not found:
+def postgres_server() -> Iterator[Server]:
+    """A PostgreSQL server of this run's own."""
+    found = postgres.programs()
+    if found is None:
         missing("postgres", "no server is installed (Debian's package `postgresql`).")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="hythe-postgres-") as home:
-        somebody: list[str] = []
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            os.chown(home, NOBODY, NOBODY)
-            somebody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-
-        def command(name: str, *arguments: str) -> None:
-            line = [*somebody, str(found[-1] / name), "-D", f"{home}/data", *arguments]
-            subprocess.run(line, check=True, stdout=subprocess.DEVNULL, timeout=60, cwd=home)
-
-        options = f"-p {port} -h 127.0.0.1 -k {home} -c fsync=off"
-        command("initdb", "-U", "hythe", "-A", "trust")
-        command("pg_ctl", "-w", "-s", "-l", f"{home}/log", "-o", options, "start")
-        yield f"postgresql+psycopg://hythe@127.0.0.1:{port}/postgres"
-        command("pg_ctl", "-w", "-s", "-m", "immediate", "stop")
+    assert found is not None
+    with postgres.running(found) as server:
+        yield server
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
+def postgres_url(postgres_server: Server) -> Iterator[str]:
     """An empty PostgreSQL database."""
-    from sqlalchemy import create_engine, text
-
-    name = f"test_{secrets.token_hex(4)}"
-    server = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield postgres_server.replace("/postgres", f"/{name}")
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    with postgres_server.database() as url:
+        yield url

@@ -3,11 +3,9 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from hythe.engine import docker
 from hythe.errors import HytheError
-from hythe.model import Database
+from hythe.model.identity import Record
 from hythe.names import Names
 from hythe.settings import Settings
 
@@ -15,7 +13,10 @@ from hythe.settings import Settings
 def stop() -> int:
     """Stop them all and open the firewall rules again; returns how many ran."""
     settings = Settings()
-    names = Names(Database(settings.database).installation().id)
+    record = Record.load(settings)  # the database may be away
+    if record is None:
+        return 0
+    names = Names(record.id)
     engine = docker.connect()
     running = [
         one for one in engine.instances.list(names.labels) if one.state in ("running", "restarting")
@@ -29,5 +30,5 @@ def stop() -> int:
 if __name__ == "__main__":
     try:
         print(stop())
-    except (HytheError, SQLAlchemyError) as error:
+    except HytheError as error:
         sys.exit(str(error))

@@ -92,13 +92,13 @@ def missing_packages(programs: tuple[str, ...] = ()) -> list[str]:
 
 
 def install_packages(
-    place: Place, asking: bool, programs: tuple[str, ...] = ()
+    place: Place, asking: bool, programs: tuple[str, ...] = (), more: tuple[str, ...] = ()
 ) -> list[str]:
     """Install what is missing with apt, after saying what and asking where there is a terminal.
 
-    Returns what was installed.
+    programs: commands that are wanted besides; more: packages. Returns what was installed.
     """
-    packages = missing_packages(programs)
+    packages = [*missing_packages(programs), *more]
     if not packages:
         return []
     names = " ".join(packages)

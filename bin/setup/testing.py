@@ -3,11 +3,15 @@
 import os
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from . import dashboard, engine, environment, machine
 from .output import detail, step
 from .place import CHECKOUT, Place
 from .up import base_images
+
+PROGRAMS = ("chromium",)  # named like their packages
+NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/hythe-tests.conf")
 
 
 def main(arguments: list[str]) -> int:
@@ -30,7 +34,7 @@ def _with_engine(name: str, arguments: list[str], run: Callable[[], int]) -> int
     place.make()
     with place.locked():
         machine.check_disk(place, CHECKOUT)
-        machine.install_packages(place, not os.environ.get("CI"), programs=("chromium",))
+        _install_packages(place)
         environment.ensure(dev=True)
         dashboard.build(place)
         with step("Starting the Docker engine"):
@@ -43,11 +47,25 @@ def _with_engine(name: str, arguments: list[str], run: Callable[[], int]) -> int
             detail(said)
 
 
+def _install_packages(place: Place) -> None:
+    """What Hythe needs, and the programs that tests drive; PostgreSQL without a cluster."""
+    asking = not os.environ.get("CI")
+    if any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or not machine.program("apt-get"):
+        machine.install_packages(place, asking, PROGRAMS)
+        return
+    NO_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
+    NO_CLUSTER.write_text("create_main_cluster = false\n")  # or Debian starts one on port 5432
+    try:
+        machine.install_packages(place, asking, PROGRAMS, ("postgresql",))
+    finally:
+        NO_CLUSTER.unlink()
+
+
 def _run(arguments: list[str]) -> int:
     if not arguments:
         checked = subprocess.run([str(CHECKOUT / "bin" / "check")]).returncode
         if checked != 0:
             return checked
-    variables = {**os.environ, "HYTHE_REQUIRE": os.environ.get("HYTHE_REQUIRE", "docker")}
+    variables = {**os.environ, "HYTHE_REQUIRE": os.environ.get("HYTHE_REQUIRE", "docker,postgres")}
     command = [str(environment.PYTHON), "-m", "pytest", *arguments]
     return subprocess.run(command, cwd=CHECKOUT, env=variables).returncode

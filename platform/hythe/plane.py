@@ -1,10 +1,12 @@
 """The control plane put together: the composition root, the only place that chooses adapters."""
 
+import os
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Protocol
 
 import uvicorn
 
@@ -14,7 +16,13 @@ from hythe.api.context import Context
 from hythe.build.nursery import Nursery
 from hythe.build.stage import BuildStage
 from hythe.engine import docker
-from hythe.model import Database, Vault
+from hythe.engine.fenced import fenced
+from hythe.errors import DatabaseAway, PlatformError
+from hythe.leading import Alone, Leading, Stage
+from hythe.model import Database, Vault, schema
+from hythe.model.hearing import Hearing
+from hythe.model.identity import Record, recognise
+from hythe.model.lead import Lead
 from hythe.names import Names
 from hythe.observe.collect import Collector
 from hythe.observe.reader import LogReader
@@ -30,14 +38,6 @@ log = logs.get(__name__)
 GRACE_SECONDS = 2
 
 
-class Stage(Protocol):
-    """What works in threads of its own between start and stop."""
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-
 class Server(uvicorn.Server):
     """Ends what stays open in good order, before the connections are cut."""
 
@@ -50,13 +50,86 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(settings: Settings, nursery: Nursery) -> None:
-    """Start every stage and the API; returns after SIGTERM or SIGINT."""
+def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) -> None:
+    """Answer the API, and lead when nobody else does; returns after SIGTERM or SIGINT.
+
+    inherited: the API's socket, from the image of this process before.
+    """
     database = Database(settings.database)
-    installation = database.installation()
+    lead = Lead(database) if database.shared else None
+    ours = database if lead is None else database.fenced(lead.examine)
+    installation, vault = _recognise(settings, database)
+    listener = _listen(settings.api_port, inherited)
+    source = SourceStage(settings, database, ours)
+
+    def start_over() -> None:
+        nursery.stop()
+        os.set_inheritable(listener.fileno(), True)  # who asks the API now waits a moment
+        again = [sys.executable, "-m", "hythe.serve", "run", "--socket", str(listener.fileno())]
+        os.execv(sys.executable, again)
+
+    leading = Leading(
+        lead or Alone(),
+        Hearing(database) if lead is not None else None,
+        lambda: _stages(settings, ours, lead, nursery, source),
+        start_over,
+    )
+    context = Context(
+        settings=settings,
+        database=database,
+        vault=vault,
+        names=Names(installation),
+        source=source,
+        changes=ReleaseChanges(settings, vault),
+        logs=LogReader(settings),
+        leads=lambda: leading.leads,
+    )
+
+    def let_go() -> None:
+        """End what would hold the server up: browsers come back, pushers are told."""
+        context.open_streams.close()
+        source.stop()
+
+    leading.start()
+    log.info("control plane ready", api=settings.api_url, installation=installation)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises it again when it has ended
+    try:
+        Server(_uvicorn(create_app(context)), at_exit=let_go).run(sockets=[listener])
+    finally:
+        leading.stop()
+        database.close()
+    log.info("control plane stopped")
+
+
+def _recognise(settings: Settings, database: Database) -> tuple[str, Vault]:
+    """The installation's id and key; from HYTHE_HOME alone while a PostgreSQL server is away."""
+    try:
+        schema.require_current(settings.database)
+        row, vault = recognise(settings, database)
+        return row.id, vault
+    except DatabaseAway as error:
+        record = Record.load(settings)
+        if record is None or not database.shared:
+            raise
+        log.warning("the database is away", cause=error.cause)
+        return record.id, Vault.open(settings.key_file)
+
+
+def _stages(
+    settings: Settings,
+    database: Database,
+    lead: Lead | None,
+    nursery: Nursery,
+    source: SourceStage,
+) -> list[Stage]:
+    """All that acts, for one who leads."""
+    schema.require_current(settings.database)
+    installation, vault = recognise(settings, database)
     names = Names(installation.id)
-    vault = Vault.open(settings.key_file)
     engine = docker.connect()
+    if lead is not None:
+        engine = fenced(engine, lead.check)
 
     def isolate() -> None:
         """From an app's network the host answers on the router's ports only."""
@@ -64,7 +137,6 @@ def serve(settings: Settings, nursery: Nursery) -> None:
         engine.instances.isolate(names.bridge_prefix, ports)
 
     isolate()
-    source = SourceStage(settings, database)
     build = BuildStage(settings, database, engine, names, vault, nursery)
     store = LogStore(settings)
     collector = Collector(settings, database, engine, names)
@@ -81,46 +153,30 @@ def serve(settings: Settings, nursery: Nursery) -> None:
         isolate=isolate,
         forget=[build.forget, release.forget, store.remove],
     )
-    context = Context(
-        settings=settings,
-        database=database,
-        vault=vault,
-        names=names,
-        source=source,
-        changes=ReleaseChanges(settings, vault),
-        logs=LogReader(settings),
-    )
+    return [collector, run_stage, release, source, build]
 
-    def let_go() -> None:
-        """End what would hold the server up: browsers come back, pushers are told."""
-        context.open_streams.close()
-        source.stop()
 
-    stages: list[Stage] = [collector, run_stage, release, source, build]
-    for stage in stages:
-        stage.start()
-    log.info("control plane ready", api=settings.api_url, installation=installation.id)
-    server = Server(
-        uvicorn.Config(
-            create_app(context),
-            host="127.0.0.1",
-            port=settings.api_port,
-            loop="asyncio",  # uvloop would cost 4 MB, and few requests come here
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            lifespan="off",
-        ),
-        at_exit=let_go,
-    )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # uvicorn raises it again when it has ended
+def _listen(port: int, inherited: int | None) -> socket.socket:
+    if inherited is not None:
+        os.set_inheritable(inherited, False)
+        return socket.socket(fileno=inherited)
     try:
-        server.run()
-    finally:
-        for stage in reversed(stages):
-            stage.stop()
-        database.close()
-    log.info("control plane stopped")
+        return socket.create_server(("127.0.0.1", port), backlog=2048)
+    except OSError as error:
+        raise PlatformError(
+            f"The API cannot listen on port {port}: {error.strerror}.",
+            f"Stop what listens there, or choose another: HYTHE_API_PORT={port + 1}",
+        ) from None
+
+
+def _uvicorn(app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        loop="asyncio",  # uvloop would cost 4 MB, and few requests come here
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        lifespan="off",
+    )

@@ -2,11 +2,13 @@
 
     python -m hythe.serve init    make or migrate the database, the key, the first token
     python -m hythe.serve run     serve until SIGTERM
+    python -m hythe.serve move    copy the database to another (`hythe db:move`)
 
 Imports come late here, on purpose: the nursery is forked before the API and the database are
 imported, so that it stays small.
 """
 
+import argparse
 import fcntl
 import gc
 import json
@@ -24,14 +26,14 @@ from hythe.settings import Settings
 def init(settings: Settings) -> None:
     """Make what a first start needs; a later call changes nothing but the schema's version."""
     from hythe.api.tokens import mint
-    from hythe.model import Database, Vault
+    from hythe.model import Database
+    from hythe.model.identity import establish
     from hythe.model.schema import migrate
 
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     migrate(settings.database)
-    Vault.open(settings.key_file)
     database = Database(settings.database)
-    database.installation()
+    establish(settings, database)
     credentials = settings.home / "credentials"
     if not credentials.exists():
         with database.write() as tx:
@@ -40,35 +42,53 @@ def init(settings: Settings) -> None:
     database.close()
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def run(settings: Settings, inherited: int | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. inherited: the API's socket, see plane.py."""
     from hythe.build import outcome
     from hythe.build.nursery import Nursery
 
     logs.configure("control")
-    with _only_one(settings.run_dir / "control.lock"):
+    several = not settings.database.startswith("sqlite")  # the database says which one leads
+    with _home_lock(settings, fcntl.LOCK_SH if several else fcntl.LOCK_EX):
         gc.freeze()  # a collection would write to the pages that both processes share
         nursery = Nursery.start(outcome.work)
         try:
             from hythe.plane import serve
 
-            serve(settings, nursery)
+            serve(settings, nursery, inherited)
         finally:
             nursery.stop()
 
 
+def move(settings: Settings, target: str, *, check: bool, replace: bool) -> None:
+    """Copy the database to another, or compare the two."""
+    from hythe.model.move import Move
+
+    with _home_lock(settings, fcntl.LOCK_EX):
+        work = Move(settings, target)
+        if check:
+            work.compare()
+        else:
+            work.copy(replace=replace)
+
+
 @contextmanager
-def _only_one(path: Path) -> Iterator[None]:
+def _home_lock(settings: Settings, kind: int) -> Iterator[None]:
     """Hold the home's lock; raises PlatformError when another control plane holds it."""
+    path = settings.run_dir / "control.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with path.open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:
+            file.seek(0)
             raise PlatformError(
-                f"Another control plane already serves {path.parent.parent}.",
+                f"Another control plane already serves {settings.home} (process {file.read()}).",
                 "Stop it with `bin/down`, or choose another HYTHE_HOME.",
             ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
 
 
@@ -85,16 +105,38 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    commands = {"init": init, "run": run}
-    if len(arguments) != 1 or arguments[0] not in commands:
-        print(__doc__, file=sys.stderr)
-        return 2
+    options = _parser().parse_args(arguments)
     try:
-        commands[arguments[0]](Settings())
+        settings = Settings()
+        match options.command:
+            case "init":
+                init(settings)
+            case "run":
+                run(settings, options.socket)
+            case "move":
+                move(settings, options.target, check=options.check, replace=options.replace)
     except HytheError as error:
         print(f" !     {error.cause}\n !     {error.fix}", file=sys.stderr)
         return 1
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hythe serve", description="The control plane.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("init", help="make or migrate the database, the key, the first token")
+    serving = commands.add_parser("run", help="serve until SIGTERM")
+    serving.add_argument("--socket", type=int, help=argparse.SUPPRESS)
+    moving = commands.add_parser(
+        "move",
+        prog="hythe db:move",
+        description="Copy the installation's database to another one, SQLite or PostgreSQL, and "
+        "check every row. The control plane must be stopped. The old database stays as it is.",
+    )
+    moving.add_argument("target", metavar="URL", help="postgresql://... or sqlite:////...")
+    moving.add_argument("--check", action="store_true", help="compare the two, and copy nothing")
+    moving.add_argument("--replace", action="store_true", help="delete what the target holds first")
+    return parser
 
 
 if __name__ == "__main__":

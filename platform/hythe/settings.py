@@ -3,7 +3,6 @@
 The reference in docs/reference/settings.md is generated from this class.
 """
 
-from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -22,7 +21,11 @@ class Settings(BaseSettings):
     https_port: int = Field(8443, ge=1, le=65535, description="The router's HTTPS port.")
     api_port: int = Field(7600, ge=1, le=65535, description="The control plane's port.")
     router_workers: int = Field(2, ge=1, le=64, description="Worker processes of the router.")
-    database_url: str = Field("", description="Database; empty means SQLite in HYTHE_HOME.")
+    database_url: str = Field(
+        "",
+        description="Database, such as postgresql://USER:PASSWORD@HOST/NAME; "
+        "empty means SQLite in HYTHE_HOME.",
+    )
     subnets: str = Field(
         "10.192.0.0/12", description="Range from which each app's network takes a /24."
     )
@@ -61,7 +64,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @cached_property
+    @property
     def database(self) -> str:
         """The SQLAlchemy URL of the database."""
         return self.database_url or f"sqlite:///{self.home / 'hythe.db'}"
@@ -94,6 +97,11 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         """The key that encrypts config values; mode 0600."""
         return self.home / "key"
+
+    @property
+    def installation_file(self) -> Path:
+        """Which installation this folder and its database belong to, see model/identity.py."""
+        return self.home / "installation"
 
     @property
     def control_socket(self) -> Path:

@@ -17,6 +17,8 @@ from hythe.names import LABEL_INSTANCE, Names
 from hythe.run.loop import Loop, Queue
 from hythe.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("fresh")  # on both databases
+
 
 class Scene:
     def __init__(self, settings: Settings, **processes: int) -> None:
@@ -65,6 +67,7 @@ class Scene:
             return session.get_one(Deployment, deployment_id).status
 
 
+@pytest.mark.one_database("ninety instances take long, and addresses are given alike on both")
 def test_a_superseded_rollout_frees_its_addresses_for_the_next_at_a_large_scale(
     settings: Settings,
 ) -> None:

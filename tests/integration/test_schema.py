@@ -100,9 +100,9 @@ def test_failed_revision_leaves_the_database_as_it_was(
     schema.migrate(url)
     copy = tmp_path / "migrations"
     shutil.copytree(schema.folder(), copy)
-    (copy / "versions" / "9999_breaks.py").write_text(
+    (copy / "versions" / "9998_breaks.py").write_text(
         "from alembic import op\n"
-        "revision = '9999'\n"
+        "revision = '9998'\n"
         f"down_revision = {schema.head()!r}\n"
         "def upgrade():\n"
         "    op.execute('CREATE TABLE half_done (id INTEGER)')\n"

@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 
 from hythe import __version__
 from hythe.api import git, openapi, problems, site
-from hythe.api.context import Context
+from hythe.api.context import Context, CurrentContext
 from hythe.api.gate import Gate
 from hythe.api.v1 import (
     account,
@@ -71,8 +71,9 @@ def endpoints() -> FastAPI:
     return app
 
 
-def healthz() -> dict[str, str]:
-    return {"status": "ok", "version": __version__}
+def healthz(context: CurrentContext) -> dict[str, str]:
+    role = "leader" if context.leads() else "stand-by"
+    return {"status": "ok", "version": __version__, "role": role}
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -1,5 +1,6 @@
 """What the endpoints work with; the composition root makes it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -28,6 +29,7 @@ class Context:
     live: Live = field(default_factory=Live)
     open_streams: OpenStreams = field(default_factory=OpenStreams)
     sign_ins: SignInThrottle = field(default_factory=SignInThrottle)
+    leads: Callable[[], bool] = lambda: True  # whether the stages run in this control plane
 
 
 def _context(request: Request) -> Context:

@@ -1,13 +1,14 @@
 """API tokens: minting, and finding the one that a request carries."""
 
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import select
 
 from hythe.api.actor import Actor, Scope
 from hythe.api.digest import digest
-from hythe.errors import Unauthorized
+from hythe.errors import PlatformError, Unauthorized
 from hythe.model import Database, Token, Write, now
 
 USED_RESOLUTION = timedelta(minutes=1)
@@ -37,7 +38,7 @@ def authenticate(database: Database, secret: str) -> Actor:
     """The actor whose token this is; raises Unauthorized. Notes the use, once a minute at most."""
     token = recognise(database, secret)
     if token.last_used_at is None or now() - token.last_used_at > USED_RESOLUTION:
-        with database.write() as tx:
+        with suppress(PlatformError), database.write() as tx:  # a full disk is no reason to refuse
             tx.get_one(Token, token.id).last_used_at = now()
     scope: Scope = token.scope  # type: ignore[assignment]  # the column holds nothing else
     return Actor(token.name, scope)

@@ -38,7 +38,7 @@ class Claim:
 
 
 class Claims:
-    """The rows of builds. One control plane a home, so what runs elsewhere was interrupted."""
+    """The rows of builds. One control plane leads, so what runs elsewhere was interrupted."""
 
     def __init__(self, home: Path, database: Database, vault: Vault) -> None:
         self._home = home

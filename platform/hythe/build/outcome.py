@@ -10,6 +10,7 @@ from typing import Any
 from hythe import logs
 from hythe.build.container import build_uid
 from hythe.build.job import Job, Request
+from hythe.build.living import living
 from hythe.build.workspace import Workspace
 from hythe.engine import docker
 from hythe.engine.port import Engine
@@ -39,7 +40,9 @@ KILLED = Failure.of(
 
 def work(request: dict[str, Any]) -> None:
     """What a nursery's child does: build what the request says, write the outcome."""
-    _work(Request(**request), docker.connect())
+    known = Request(**request)
+    with living(Settings(**known.settings)):
+        _work(known, docker.connect())
 
 
 def read(workspace: Workspace) -> dict[str, Any] | Failure:

@@ -17,6 +17,7 @@ from hythe.build.cache import Cache
 from hythe.build.claim import Claim, Claims
 from hythe.build.container import labels
 from hythe.build.job import Request
+from hythe.build.living import end_all
 from hythe.build.nursery import Child, Nursery
 from hythe.build.outcome import Failure
 from hythe.build.spare import Spares
@@ -203,6 +204,7 @@ class BuildStage:
 
     def _sweep(self) -> None:
         """Remove what an earlier control plane left; caches get back what is unchanged."""
+        end_all(self._settings)
         try:
             self._spares.sweep()
             for found in self._engine.instances.list({**self._names.labels, LABEL_KIND: "build"}):

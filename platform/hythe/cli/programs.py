@@ -1,8 +1,8 @@
-"""hythe router and hythe serve: programs of their own, in this process's place."""
+"""hythe router, serve and db:move: programs of their own, in this process's place."""
 
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -27,3 +27,24 @@ def router(context: typer.Context) -> None:
 def serve(context: typer.Context) -> None:
     """Run the control plane, as `bin/up` does."""
     become("serve", context.args or ["run"])
+
+
+@cli.command("db:move")
+def move_database(
+    target: Annotated[
+        str,
+        typer.Argument(metavar="URL", help="postgresql://USER:PASSWORD@HOST/NAME, sqlite:////FILE"),
+    ],
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare the two, and copy nothing.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete what the target holds first.")
+    ] = False,
+) -> None:
+    """Copy this machine's installation to another database.
+
+    Every row is checked. The control plane must be stopped; the old database stays as it is.
+    """
+    flags = ["--check"] * check + ["--replace"] * replace
+    become("serve", ["move", *flags, "--", target])

@@ -1,5 +1,6 @@
 """The database: transactions, and the bells that ring after a commit."""
 
+import copy
 import secrets
 import sqlite3
 import string
@@ -8,14 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import create_engine, event, select, text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from hythe.model.base import Base
+from hythe.model.connect import connect
 from hythe.model.platform import Event, Installation
+from hythe.model.trouble import explained
 
 BUSY_SECONDS = 15
+CHANNEL = "hythe_bells"  # PostgreSQL: pokes for the other control planes
 WRITE_LOCK = 0x48595457  # PostgreSQL: one write transaction at a time, as SQLite has it
 
 
@@ -64,16 +68,28 @@ class Write(Session):
 
 
 class Database:
-    """SQLite by default, in WAL mode; every write transaction starts with BEGIN IMMEDIATE."""
+    """SQLite in WAL mode, or PostgreSQL. Either has one write transaction at a time.
+
+    SQLite's start with BEGIN IMMEDIATE, PostgreSQL's with an advisory lock: what a transaction has
+    read stays true until its commit. Transactions raise DatabaseAway, DatabaseReadOnly and
+    DatabaseFull; the next one may succeed again.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        self.engine = connect(url)
         self._bells: list[Bell] = []
         self._after_commit: list[Callable[[], None]] = []
+        self._name = secrets.token_hex(4)
+        self._examine: Callable[[Write], None] = lambda _: None
         self._sqlite = self.engine.dialect.name == "sqlite"
         if self._sqlite:
             _prepare_sqlite(self.engine)
+
+    @property
+    def shared(self) -> bool:
+        """Whether several control planes may use it at once."""
+        return not self._sqlite
 
     def subscribe(self) -> Bell:
         """A bell that rings with the poked app ids after each commit in this process."""
@@ -89,10 +105,22 @@ class Database:
         for bell in self._bells:
             bell.ring(*app_ids)
 
+    def hear(self, notice: str) -> None:
+        """Ring for a commit of another process: "NAME 1,2", its name and the poked app ids."""
+        name, _, ids = notice.partition(" ")
+        if name != self._name:
+            self.ring(*map(int, ids.split(",")))
+
+    def fenced(self, examine: "Callable[[Write], None]") -> "Database":
+        """This database and its bells, for one who must lead: `examine` opens each write."""
+        fenced = copy.copy(self)
+        fenced._examine = examine
+        return fenced
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent view; objects stay usable afterwards, changes are thrown away."""
-        with Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+        with explained(), Session(self.engine, expire_on_commit=False, autoflush=False) as session:
             if not self._sqlite:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
@@ -101,11 +129,15 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Write]:
         """A transaction that is committed at the end of the block, or rolled back on an error."""
-        with Write(self.engine) as session:
+        with explained(), Write(self.engine) as session:
             session.connection(execution_options={"hythe_write": True})
             if not self._sqlite:
                 session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
+            self._examine(session)
             yield session
+            if session.poked and not self._sqlite:
+                notice = f"{self._name} {','.join(map(str, session.poked))}"
+                session.execute(select(func.pg_notify(CHANNEL, notice)))
             session.commit()
         if session.poked:
             self.ring(*session.poked)
@@ -118,6 +150,10 @@ class Database:
 
     def installation(self) -> Installation:
         """This installation's row, made on the first call."""
+        with self.read() as session:
+            known: Installation | None = session.scalar(select(Installation))
+        if known is not None:
+            return known
         with self.write() as tx:
             row = tx.scalar(select(Installation))
             if row is None:

@@ -17,6 +17,9 @@ class Installation(Base):
     id: Mapped[str] = mapped_column(primary_key=True)  # six characters of a-z0-9
     epoch: Mapped[int]  # of route tables: new for each history of this database
     created_at: Mapped[datetime] = mapped_column(default=now)
+    generation: Mapped[int] = mapped_column(default=0)  # of the lead, see lead.py
+    moves: Mapped[int] = mapped_column(default=0)  # from one database to another, see identity.py
+    key_check: Mapped[bytes | None]  # a word that only the right key file unseals
 
 
 class Token(Base):

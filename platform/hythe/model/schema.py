@@ -4,11 +4,12 @@ import logging
 from importlib import resources
 from pathlib import Path
 
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import OperationalError
 
-from hythe.errors import PlatformError
+from hythe.errors import DatabaseNewer, PlatformError
+from hythe.model.connect import connect
+from hythe.model.trouble import explained
 
 ADVISORY_LOCK = 0x48595448  # one migration at a time on PostgreSQL; any constant does
 
@@ -17,24 +18,33 @@ def migrate(url: str, revision: str | None = None) -> bool:
     """Upgrade the database at a SQLAlchemy URL, to the newest revision or to an earlier one.
 
     Returns whether there was something to do. All or nothing, and safe to call from several
-    processes at once. Raises PlatformError when the database is newer than this code or cannot be
-    reached.
+    processes at once. Raises DatabaseNewer, and what else a transaction raises.
     """
-    engine = create_engine(url)
+    engine = connect(url)
     try:
-        with engine.connect() as connection:
+        with explained(), engine.connect() as connection:
             if current(connection) == (revision or head()):
                 return False
             connection.rollback()
             _upgrade(connection, revision or "head")
             return True
-    except OperationalError as error:
-        raise PlatformError(
-            f"The database cannot be used: {str(error.orig).splitlines()[0]}.",
-            "Check HYTHE_DATABASE_URL, or the disk and the permissions of HYTHE_HOME.",
-        ) from error
     finally:
         engine.dispose()
+
+
+def require_current(url: str) -> None:
+    """Raise PlatformError unless the database is at this code's revision."""
+    engine = connect(url)
+    try:
+        with explained(), engine.connect() as connection:
+            found = current(connection)
+    finally:
+        engine.dispose()
+    if found != head():
+        raise PlatformError(
+            f"The database is at revision {found}; this Hythe needs {head()}.",
+            "Run `bin/up`, or `hythe serve init`, which brings it up to date.",
+        )
 
 
 def current(connection: Connection) -> str | None:
@@ -43,9 +53,8 @@ def current(connection: Connection) -> str | None:
         return None
     revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if revision is not None and revision not in revisions():
-        raise PlatformError(
-            f"The database is at revision {revision}; this Hythe knows them up to {head()}.",
-            "Run the newer Hythe that wrote it, or restore a backup.",
+        raise DatabaseNewer(
+            f"The database is at revision {revision}; this Hythe knows them up to {head()}."
         )
     return revision
 
@@ -95,7 +104,7 @@ def _begin_sqlite(connection: Connection) -> None:
     driver = connection.connection.driver_connection
     assert driver is not None
     driver.isolation_level = None
-    driver.execute("PRAGMA journal_mode = WAL")
     driver.execute("PRAGMA busy_timeout = 15000")
+    driver.execute("PRAGMA journal_mode = WAL")
     driver.execute("PRAGMA foreign_keys = OFF")
     driver.execute("BEGIN IMMEDIATE")

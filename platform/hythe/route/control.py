@@ -36,6 +36,7 @@ class ControlLink:
         self._on_table = on_table
         self._on_open = on_open
         self._link: LineSocket | None = None
+        self._dialled: int | None = None  # the inode of the socket that the link was made to
         self._delay = _SHORTEST
         self._dial_at = 0.0
         self._reported_away = False
@@ -51,6 +52,7 @@ class ControlLink:
     def dial(self) -> None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
+        self._dialled = self._inode()  # before the connection: a newer socket is noticed later
         try:
             sock.connect(os.fspath(self._path))
         except OSError as error:
@@ -66,6 +68,14 @@ class ControlLink:
         log.info("control plane reached")
         self._reported_away = False
         self._on_open()
+
+    def follow(self) -> None:
+        """Hang up when another control plane has taken the socket's place; then `dial` is due.
+
+        The one before may be stopped, or cut off from its database, and not know yet.
+        """
+        if self._link is not None and self._inode() not in (self._dialled, None):
+            self._drop("another control plane has taken over")
 
     def ready(self, events: int) -> None:
         """The socket can be read or written."""
@@ -97,6 +107,12 @@ class ControlLink:
         if self._link is not None:
             self._link.close()
             self._link = None
+
+    def _inode(self) -> int | None:
+        try:
+            return self._path.stat().st_ino
+        except OSError:
+            return None
 
     def _drop(self, reason: str) -> None:
         self.close()

@@ -147,6 +147,8 @@ class Master:
         self._crew.kill_silent(now)
         if self._log_file and self._log_file.rotate():
             self._crew.reopen_logs()
+        if self._control:
+            self._control.follow()
         self._report()
 
     # Signals

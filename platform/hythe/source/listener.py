@@ -97,8 +97,7 @@ class Listener(socketserver.ThreadingUnixStreamServer):
     def stop(self) -> None:
         """Take no more pushes; who handles an open one ends it."""
         self.shutdown()
-        self.server_close()
-        self.path.unlink(missing_ok=True)
+        self.server_close()  # the path stays: it may be that of another control plane by now
 
 
 class _Conversation(socketserver.StreamRequestHandler):

@@ -5,16 +5,18 @@ then refs/hythe/sources/<id> holds the source, and says that it is not settled y
 went away, or a restart, changes nothing.
 """
 
+import contextlib
 import shutil
 import threading
 from collections import defaultdict
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from hythe import logs
 from hythe.errors import HytheError
-from hythe.model import App, Bell, Database, Deployment, Release, Source
+from hythe.model import App, Bell, Database, Deployment, Release, Source, Write
 from hythe.settings import Settings
 from hythe.source import snapshot
 from hythe.source.repository import HELD, KEPT, Repository
@@ -32,18 +34,18 @@ class Settler:
         self._database = database
         self._bell: Bell = database.subscribe()
         self._lock = threading.Lock()
-        self._open: dict[int, set[int]] = defaultdict(set)  # app id: source ids not settled
+        self._open: dict[int, set[int]] = defaultdict(set)  # app id: sources not settled
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="settler", daemon=True)
 
     def start(self) -> None:
         """Find what an earlier control plane left open, and begin."""
-        for path in (self._settings.home / "repositories").glob("*.git"):
-            if path.stem.isdecimal():
-                repository = Repository(self._settings, int(path.stem))
+        with self._database.write():  # in which nobody else moves a ref
+            for repository in self._repositories():
                 repository.unlock()
-                held = repository.refs(HELD)
-                self._open[repository.app_id].update(int(ref.rpartition("/")[2]) for ref in held)
+        for repository in self._repositories():
+            held = repository.refs(HELD)
+            self._open[repository.app_id].update(int(ref.rpartition("/")[2]) for ref in held)
         self._bell.ring(*self._open)
         self._thread.start()
 
@@ -53,41 +55,52 @@ class Settler:
         if self._thread.is_alive():
             self._thread.join(10)
 
-    def watch(self, source: Source) -> None:
-        """Settle a held source once its deployment has ended; for after the commit of its rows."""
-        with self._lock:
-            self._open[source.app_id].add(source.id)
-
     def settle(self, app_id: int) -> None:
-        """Settle all ended deployments of an app."""
+        """Settle all ended deployments of an app. Raises LeadLost when another one does that."""
         with self._lock:
-            if not self._open.get(app_id):
+            held = self._held(app_id)
+            if not held:
                 return
             with self._database.read() as session:
-                rows = session.execute(
-                    select(Deployment, Source, Release.version)
-                    .join(Source, Deployment.source_id == Source.id)
-                    .outerjoin(Release, Deployment.release_id == Release.id)
-                    .where(Source.id.in_(self._open[app_id]))
-                    .where(Deployment.kind.in_(["push", "upload"]))
-                    .order_by(Deployment.id)
-                ).all()
-            refs: dict[str, str | None] = {}
-            settled = self._open[app_id] - {source.id for _, source, _ in rows}  # never committed
-            for deployment, source, version in rows:
-                if deployment.ended:
-                    refs.update(_outcome(deployment, source, version))
-                    settled.add(source.id)
-            refs.update({f"{HELD}{source_id}": None for source_id in settled})
-            if refs:
-                repository = Repository(self._settings, app_id)
-                repository.move(refs)
-                self._open[app_id] -= settled
-                repository.tidy()
+                rows = _rows(session, held)
+            if len(rows) == len(held) and not any(deployment.ended for deployment, _, _ in rows):
+                return
+            with self._database.write() as tx:  # in which nobody holds a source or moves a ref
+                self._settle(tx, app_id)
+            Repository(self._settings, app_id).tidy()
+
+    def _settle(self, tx: Write, app_id: int) -> None:
+        held = self._held(app_id)
+        rows = _rows(tx, held)
+        refs: dict[str, str | None] = {}
+        settled = held - {source.id for _, source, _ in rows}  # never committed
+        for deployment, source, version in rows:
+            if deployment.ended:
+                refs.update(_outcome(deployment, source, version))
+                settled.add(source.id)
+        refs.update({f"{HELD}{source_id}": None for source_id in settled})
+        Repository(self._settings, app_id).move(refs)
+        self._open[app_id] -= settled
+
+    def _held(self, app_id: int) -> set[int]:
+        """The sources that are held: seen at the start or since, whoever took them in."""
+        folder = Repository(self._settings, app_id).path / HELD
+        with contextlib.suppress(FileNotFoundError):
+            self._open[app_id].update(
+                int(path.name) for path in folder.iterdir() if path.name.isdecimal()
+            )
+        return set(self._open[app_id])
+
+    def _repositories(self) -> list[Repository]:
+        found = (self._settings.home / "repositories").glob("*.git")
+        return [
+            Repository(self._settings, int(path.stem)) for path in found if path.stem.isdecimal()
+        ]
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            for app_id in self._bell.wait(RESYNC_SECONDS) or set(self._open):
+            due = self._bell.wait(RESYNC_SECONDS) or {one.app_id for one in self._repositories()}
+            for app_id in due:
                 try:
                     self._clear(app_id)
                     self.settle(app_id)
@@ -106,6 +119,19 @@ class Settler:
             self._open.pop(app_id, None)
             shutil.rmtree(repository.path, ignore_errors=True)
             shutil.rmtree(snapshot.folder(self._settings, app_id), ignore_errors=True)
+            snapshot.lock_file(self._settings, app_id).unlink(missing_ok=True)
+
+
+def _rows(session: Session, sources: set[int]) -> list[tuple[Deployment, Source, int | None]]:
+    found = session.execute(
+        select(Deployment, Source, Release.version)
+        .join(Source, Deployment.source_id == Source.id)
+        .outerjoin(Release, Deployment.release_id == Release.id)
+        .where(Source.id.in_(sources))
+        .where(Deployment.kind.in_(["push", "upload"]))
+        .order_by(Deployment.id)
+    )
+    return [(deployment, source, version) for deployment, source, version in found]
 
 
 def _outcome(deployment: Deployment, source: Source, version: int | None) -> dict[str, str | None]:

@@ -4,11 +4,13 @@ The tree is surveyed before anything is written: git trees may share subtrees, s
 can stand for billions of files.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +22,7 @@ MOST_ENTRIES = 100_000  # files and folders of one source
 _LFS_HEAD = b"version https://git-lfs.github.com/spec/"
 _LFS_LARGEST = 1024  # bytes; a pointer file is smaller
 _NAMED = 5  # how many files a warning names
-TEMPORARY = ".new-"
+TEMPORARY = ".new-"  # followed by the process that makes it
 
 
 @dataclass(slots=True)
@@ -58,6 +60,25 @@ def survey(repository: Repository, tree: str, limit: int) -> Survey:
     return found
 
 
+def temporary() -> str:
+    """How the names of this process's half-made folders begin."""
+    return f"{TEMPORARY}{os.getpid()}-"
+
+
+@contextmanager
+def locked(settings: Settings, app_id: int) -> Iterator[None]:
+    """Hold the lock of an app's snapshots: between threads, and between control planes."""
+    path = lock_file(settings, app_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def lock_file(settings: Settings, app_id: int) -> Path:
+    return settings.home / "sources" / f"{app_id}.lock"
+
+
 def folder(settings: Settings, app_id: int) -> Path:
     """The folder of an app's snapshots."""
     return settings.home / "sources" / str(app_id)
@@ -72,7 +93,7 @@ def lay_out(repository: Repository, found: Survey, root: Path) -> Path:
     if final.exists():
         return final
     root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=root) as made:
+    with tempfile.TemporaryDirectory(prefix=temporary(), dir=root) as made:
         files = Path(tempfile.mkdtemp(dir=made))  # a name that no link can hold
         files.chmod(0o755)
         _check_out(repository, found.tree, files)
@@ -112,7 +133,7 @@ def warnings(found: Survey, files: Path) -> Iterator[str]:
 def retire(root: Path, keep: Iterable[str]) -> Path:
     """Move the snapshots of an app, but those of some trees, into a folder to be removed."""
     kept = set(keep)
-    retired = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=root))
+    retired = Path(tempfile.mkdtemp(prefix=temporary(), dir=root))
     for old in root.iterdir():
         if old.name not in kept and not old.name.startswith(TEMPORARY):
             old.rename(retired / old.name)
@@ -120,9 +141,11 @@ def retire(root: Path, keep: Iterable[str]) -> Path:
 
 
 def sweep(settings: Settings) -> None:
-    """Remove what a killed control plane left half made."""
+    """Remove what a killed control plane left half made; another one may be at work."""
     for left in (settings.home / "sources").glob(f"*/{TEMPORARY}*"):
-        shutil.rmtree(left, ignore_errors=True)
+        pid = left.name.removeprefix(TEMPORARY).partition("-")[0]
+        if pid == str(os.getpid()) or not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _listing(repository: Repository, tree: str) -> Iterator[str]:

@@ -30,14 +30,16 @@ log = logs.get(__name__)
 class SourceStage:
     """Everything that turns pushed or uploaded code into a queued deployment."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, fenced: Database | None = None
+    ) -> None:
+        """fenced: the database for what only the leading control plane does."""
         self._settings = settings
         self._database = database
-        self._settler = Settler(settings, database)
-        self._refill = Refill(settings, database, self._lay_out)
+        self._settler = Settler(settings, fenced or database)
+        self._refill = Refill(settings, fenced or database, self._lay_out)
         self._listener: Listener | None = None
         self._stopping = threading.Event()
-        self._locks: dict[int, threading.Lock] = {}
 
     def start(self) -> None:
         require_git()
@@ -99,7 +101,7 @@ class SourceStage:
         root = snapshot.folder(self._settings, app_id)
         root.mkdir(parents=True, exist_ok=True)
         try:
-            with tempfile.TemporaryDirectory(prefix=snapshot.TEMPORARY, dir=root) as made:
+            with tempfile.TemporaryDirectory(prefix=snapshot.temporary(), dir=root) as made:
                 files = Path(made) / "files"
                 files.mkdir()
                 with tempfile.TemporaryFile(dir=made) as file:
@@ -143,7 +145,7 @@ class SourceStage:
 
     def _take(self, repository: Repository, source: Source, kind: str) -> Deployment:
         """Lay the source out, insert its rows, and hold it in the repository."""
-        with self._locks.setdefault(source.app_id, threading.Lock()):
+        with snapshot.locked(self._settings, source.app_id):
             found = snapshot.survey(repository, source.tree, self._settings.upload_limit)
             root = snapshot.folder(self._settings, source.app_id)
             files = snapshot.lay_out(repository, found, root)
@@ -152,7 +154,6 @@ class SourceStage:
             with self._database.write() as tx:
                 deployment = submit(self._settings, tx, source, kind, warnings)
                 repository.hold(source.id, source.commit or source.tree)
-            self._settler.watch(source)
         threading.Thread(target=self._prune, args=(source.app_id,), daemon=True).start()
         log.info("source taken in", app=source.app_id, deployment=deployment.id, tree=source.tree)
         return deployment
@@ -186,7 +187,7 @@ class SourceStage:
     def _prune(self, app_id: int) -> None:
         """Keep the snapshots of deployments under way and the newest few."""
         sources = select(Source.tree).where(Source.app_id == app_id)
-        with self._locks[app_id], self._database.read() as session:
+        with snapshot.locked(self._settings, app_id), self._database.read() as session:
             newest = session.scalars(sources.order_by(Source.id.desc()).limit(KEPT_SNAPSHOTS)).all()
             needed = session.scalars(
                 sources.join(Deployment, Deployment.source_id == Source.id).where(
@@ -218,7 +219,7 @@ class SourceStage:
 
     def _lay_out(self, source: Source) -> None:
         """Make the folder of a source that was taken in before, if it is not there."""
-        with self._locks.setdefault(source.app_id, threading.Lock()):
+        with snapshot.locked(self._settings, source.app_id):
             repository = Repository(self._settings, source.app_id)
             found = snapshot.survey(repository, source.tree, self._settings.upload_limit)
             snapshot.lay_out(repository, found, snapshot.folder(self._settings, source.app_id))

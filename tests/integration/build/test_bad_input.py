@@ -5,7 +5,11 @@ from integration.build.conftest import Builds
 
 from hythe.model import Deployment
 
-pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("stage")]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.usefixtures("stage"),
+    pytest.mark.one_database("it is about containers"),
+]
 
 BARE = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'']\n"
 

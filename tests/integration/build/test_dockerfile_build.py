@@ -9,7 +9,7 @@ from integration.build.conftest import Builds
 from hythe.build.nursery import Nursery
 from hythe.build.result import DOCKERFILE_CAPABILITIES
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.one_database("it is about containers")]
 LIMITS = {"build_memory": 64 << 20, "build_timeout": 8}
 
 

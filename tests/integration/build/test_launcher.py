@@ -8,7 +8,11 @@ import pytest
 from hythe.build.stack import LAUNCHER, recipe
 from hythe.engine.port import ContainerSpec, Engine
 
-pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("stack")]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.usefixtures("stack"),
+    pytest.mark.one_database("it is about containers"),
+]
 
 NAME = "hythe-test-launcher"
 

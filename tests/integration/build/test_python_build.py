@@ -11,7 +11,11 @@ from integration.build.running import get, running
 from hythe.model import Build
 
 UV = Path(sys.executable).with_name("uv")
-pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("stage")]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.usefixtures("stage"),
+    pytest.mark.one_database("it is about containers"),
+]
 
 FLASK = """
 from flask import Flask

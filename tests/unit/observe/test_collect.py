@@ -32,6 +32,8 @@ UNKNOWN = (
     "Error L10 (output overflow): lines may be lost, since files were gone before they were read"
 )
 
+pytestmark = pytest.mark.one_database("it is about log files")
+
 
 class WithFiles(MemoryInstances):
     """The memory engine's containers, with log files that a test writes."""
