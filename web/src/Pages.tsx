@@ -49,9 +49,7 @@ function Signed() {
       <Suspense fallback={<Waiting />}>
         <Switch>
           <Route path="/" component={AppList} />
-          <Route path="/apps/:app/*?">
-            {({ app }) => <AppPage key={app} name={decodeURIComponent(app)} />}
-          </Route>
+          <Route path="/apps/:app/*?">{({ app }) => <AppPage key={app} name={app} />}</Route>
           <Route component={Nowhere} />
         </Switch>
       </Suspense>
