@@ -66,6 +66,7 @@ def _run(arguments: list[str]) -> int:
         checked = subprocess.run([str(CHECKOUT / "bin" / "check")]).returncode
         if checked != 0:
             return checked
-    variables = {**os.environ, "HYTHE_REQUIRE": os.environ.get("HYTHE_REQUIRE", "docker,postgres")}
+    required = os.environ.get("HYTHE_REQUIRE", "docker,postgres,chromium")
+    variables = {**os.environ, "HYTHE_REQUIRE": required}
     command = [str(environment.PYTHON), "-m", "pytest", *arguments]
     return subprocess.run(command, cwd=CHECKOUT, env=variables).returncode

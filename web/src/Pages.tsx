@@ -2,25 +2,19 @@ import { Button, Loader } from '@mantine/core'
 import { lazy, Suspense } from 'react'
 import { Link, Route, Switch, useLocation } from 'wouter'
 import { useSession } from './api/session'
+import AppList from './pages/AppList' // not lazy: most visits begin there
 import { Gateway } from './parts/Gateway'
 import { ProblemNote } from './parts/ProblemNote'
 import { Shell } from './parts/Shell'
 
-const load = {
-  apps: () => import('./pages/AppList'),
-  app: () => import('./pages/AppPage'),
-  setUp: () => import('./pages/SetUp'),
-  signIn: () => import('./pages/SignIn'),
-}
-const AppList = lazy(load.apps)
-const AppPage = lazy(load.app)
-const SetUp = lazy(load.setUp)
-const SignIn = lazy(load.signIn)
+const loadApp = () => import('./pages/AppPage')
+const AppPage = lazy(loadApp)
+const SetUp = lazy(() => import('./pages/SetUp'))
+const SignIn = lazy(() => import('./pages/SignIn'))
 
 /** Fetch the page of an address while the session is asked for; it is needed in most cases. */
 export async function loadAhead(path: string): Promise<void> {
-  if (path === '/') await load.apps()
-  else if (path.startsWith('/apps/')) await load.app()
+  if (path.startsWith('/apps/')) await loadApp()
 }
 
 export function Pages() {
@@ -49,9 +43,7 @@ function Signed() {
       <Suspense fallback={<Waiting />}>
         <Switch>
           <Route path="/" component={AppList} />
-          <Route path="/apps/:app/*?">
-            {({ app }) => <AppPage key={app} name={decodeURIComponent(app)} />}
-          </Route>
+          <Route path="/apps/:app/*?">{({ app }) => <AppPage key={app} name={app} />}</Route>
           <Route component={Nowhere} />
         </Switch>
       </Suspense>

@@ -36,7 +36,7 @@ function Content({ location, children }: { location: string; children: ReactNode
   const shown = useRef(location)
   const app = location.split('/')[2] ?? ''
   useEffect(() => {
-    // Another page starts at its top; who reads with the keyboard is taken along.
+    // Another page starts at its top.
     if (shown.current === location) return
     shown.current = location
     window.scrollTo(0, 0)
@@ -59,7 +59,7 @@ function Trail({ location }: { location: string }) {
           <Link href="/">Apps</Link>
           <span aria-hidden="true">/</span>
           <Link href={`/apps/${app}`} className="trail-app">
-            {decodeURIComponent(app)}
+            {app}
           </Link>
         </>
       ) : null}
