@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from hythe import logs
+from hythe import logs, network
 from hythe.build import outcome
 from hythe.build.cache import Cache
 from hythe.build.claim import Claim, Claims
@@ -175,6 +175,7 @@ class BuildStage:
             source=str(self._settings.home / claim.source),
             version=claim.version,
             env=claim.env,
+            network=network.ensure_for_builds(self._engine, self._settings, self._names),
             spare=self._spares.take(Workspace.of(self._settings, claim.build_id)),
         )
 
