@@ -1,16 +1,12 @@
 """The control plane put together: the composition root, the only place that chooses adapters."""
 
 import signal
-import threading
-from collections.abc import Callable
-from types import FrameType
 from typing import Protocol
-
-import uvicorn
 
 from hythe import logs
 from hythe.api.app import create_app
 from hythe.api.context import Context
+from hythe.api.server import Server, open_tls
 from hythe.build.nursery import Nursery
 from hythe.build.stage import BuildStage
 from hythe.engine import docker
@@ -27,8 +23,6 @@ from hythe.source.stage import SourceStage
 
 log = logs.get(__name__)
 
-GRACE_SECONDS = 2
-
 
 class Stage(Protocol):
     """What works in threads of its own between start and stop."""
@@ -36,18 +30,6 @@ class Stage(Protocol):
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
-
-
-class Server(uvicorn.Server):
-    """Tells pushers that their deployment goes on, before their connections end."""
-
-    def __init__(self, config: uvicorn.Config, at_exit: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._at_exit = at_exit
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        threading.Thread(target=self._at_exit, name="let-pushers-go").start()
-        super().handle_exit(sig, frame)
 
 
 def serve(settings: Settings, nursery: Nursery) -> None:
@@ -63,6 +45,7 @@ def serve(settings: Settings, nursery: Nursery) -> None:
         ports = [settings.http_port, settings.https_port]
         engine.instances.isolate(names.bridge_prefix, ports)
 
+    listener = open_tls(settings)
     isolate()
     source = SourceStage(settings, database)
     build = BuildStage(settings, database, engine, names, vault, nursery)
@@ -90,31 +73,21 @@ def serve(settings: Settings, nursery: Nursery) -> None:
             source=source,
             changes=ReleaseChanges(settings, vault),
             logs=LogReader(settings),
-        )
+        ),
+        named=listener.covers if listener else lambda host: False,
     )
     stages: list[Stage] = [collector, run_stage, release, source, build]
     for stage in stages:
         stage.start()
+    if listener is not None:
+        shown = listener.certificate
+        log.info("serving TLS", url=settings.control_url, fingerprint=shown.fingerprint)
     log.info("control plane ready", api=settings.api_url, installation=installation.id)
-    server = Server(
-        uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=settings.api_port,
-            loop="asyncio",  # uvloop would cost 4 MB, and few requests come here
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            lifespan="off",
-        ),
-        at_exit=source.stop,
-    )
+    server = Server(settings, app, listener, at_exit=source.stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises it again when it has ended
     try:
-        server.run()
+        server.serve_until_told()
     finally:
         for stage in reversed(stages):
             stage.stop()

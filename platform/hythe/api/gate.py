@@ -5,6 +5,7 @@ to ask or not. Only /healthz passes without a token.
 """
 
 import re
+from collections.abc import Callable
 
 from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
@@ -25,8 +26,9 @@ _UPLOAD = re.compile(r"/v1/apps/[^/]+/deployments")
 class Gate:
     """ASGI middleware. Puts the actor of a request into its state."""
 
-    def __init__(self, app: ASGIApp, context: Context) -> None:
+    def __init__(self, app: ASGIApp, context: Context, named: Callable[[str], bool]) -> None:
         self._app = app
+        self._named = named
         self._context = context
         self._hosts = {"127.0.0.1", "localhost", "[::1]", f"hythe.{context.settings.domain}"}
 
@@ -52,7 +54,7 @@ class Gate:
     def _check_host(self, value: str) -> None:
         """Refuse other names, so that a web page cannot rebind its own name to this address."""
         host = re.sub(r":\d+$", "", value).lower()
-        if host not in self._hosts:
+        if host not in self._hosts and not self._named(host):
             raise WrongHost(f"The control plane does not answer to '{host[:80]}'.")
 
     def _limited(self, path: str, headers: Headers, receive: Receive) -> Receive:

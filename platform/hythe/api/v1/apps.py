@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -77,7 +77,7 @@ def destroy(tx: Write, name: str, confirm: str, actor: str) -> None:
 
 
 @router.get("", summary="List apps")
-def list_apps(context: CurrentContext) -> Items[AppAnswer]:
+def list_apps(request: Request, context: CurrentContext) -> Items[AppAnswer]:
     with context.database.read() as session:
         rows = session.execute(
             select(App, Release.version)
@@ -86,19 +86,21 @@ def list_apps(context: CurrentContext) -> Items[AppAnswer]:
             .where(App.destroyed_at.is_(None))
             .order_by(App.name)
         )
-        items = [_answer(context.settings, app, version) for app, version in rows]
+        items = [_answer(request, context.settings, app, version) for app, version in rows]
     return Items(items=items)
 
 
 @router.post("", status_code=201, summary="Create an app", dependencies=[needs("manage")])
-def create_app(body: NewApp, context: CurrentContext, actor: CurrentActor) -> AppAnswer:
+def create_app(
+    body: NewApp, request: Request, context: CurrentContext, actor: CurrentActor
+) -> AppAnswer:
     with context.database.write() as tx:
         app = create(tx, body.name if body.name is not None else fresh_name(tx), actor.name)
-    return _answer(context.settings, app, None)
+    return _answer(request, context.settings, app, None)
 
 
 @router.get("/{app}", summary="Show an app")
-def show_app(app: str, context: CurrentContext) -> AppDetail:
+def show_app(app: str, request: Request, context: CurrentContext) -> AppDetail:
     with context.database.read() as session:
         row = find_app(session, app)
         serving = session.get(Deployment, row.serving_id) if row.serving_id else None
@@ -106,7 +108,7 @@ def show_app(app: str, context: CurrentContext) -> AppDetail:
         hosts = session.scalars(
             select(Domain.host).where(Domain.app_id == row.id).order_by(Domain.host)
         ).all()
-    return _detail(context, row, release, list(hosts))
+    return _detail(request, context, row, release, list(hosts))
 
 
 @router.delete("/{app}", status_code=202, summary="Destroy an app", dependencies=[needs("manage")])
@@ -124,21 +126,25 @@ def implied_host(settings: Settings, app: App) -> str:
     return f"{app.name}.{settings.domain}"
 
 
-def _answer(settings: Settings, app: App, version: int | None) -> AppAnswer:
+def _answer(request: Request, settings: Settings, app: App, version: int | None) -> AppAnswer:
     return AppAnswer(
         name=app.name,
         url=settings.app_url(implied_host(settings, app)),
-        git_url=f"{settings.api_url}/{app.name}.git",
+        git_url=f"{request.base_url}{app.name}.git",  # at the address that this client uses
         deploy_branch=app.deploy_branch,
         release=version,
         created_at=app.created_at,
     )
 
 
-def _detail(context: Context, app: App, release: Release | None, hosts: list[str]) -> AppDetail:
+def _detail(
+    request: Request, context: Context, app: App, release: Release | None, hosts: list[str]
+) -> AppDetail:
     spec = ReleaseSpec.of(release) if release else None
     return AppDetail(
-        **_answer(context.settings, app, release.version if release else None).model_dump(),
+        **_answer(
+            request, context.settings, app, release.version if release else None
+        ).model_dump(),
         hosts=[implied_host(context.settings, app), *hosts],
         builder=spec.kind if spec else None,
         user=spec.user if spec else None,
