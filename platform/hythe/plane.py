@@ -6,7 +6,7 @@ from typing import Protocol
 from hythe import logs
 from hythe.api.app import create_app
 from hythe.api.context import Context
-from hythe.api.server import Server, open_tls
+from hythe.api.server import Server, open_plain, open_tls
 from hythe.build.nursery import Nursery
 from hythe.build.stage import BuildStage
 from hythe.engine import docker
@@ -45,7 +45,7 @@ def serve(settings: Settings, nursery: Nursery) -> None:
         ports = [settings.http_port, settings.https_port]
         engine.instances.isolate(names.bridge_prefix, ports)
 
-    listener = open_tls(settings)
+    plain, listener = open_plain(settings), open_tls(settings)
     isolate()
     source = SourceStage(settings, database)
     build = BuildStage(settings, database, engine, names, vault, nursery)
@@ -83,11 +83,11 @@ def serve(settings: Settings, nursery: Nursery) -> None:
         shown = listener.certificate
         log.info("serving TLS", url=settings.control_url, fingerprint=shown.fingerprint)
     log.info("control plane ready", api=settings.api_url, installation=installation.id)
-    server = Server(settings, app, listener, at_exit=source.stop)
+    server = Server(app, listener, at_exit=source.stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises it again when it has ended
     try:
-        server.serve_until_told()
+        server.run(sockets=[plain])
     finally:
         for stage in reversed(stages):
             stage.stop()

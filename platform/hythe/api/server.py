@@ -22,11 +22,7 @@ class Server(uvicorn.Server):
     """Tells pushers that their deployment goes on, before their connections end."""
 
     def __init__(
-        self,
-        settings: Settings,
-        app: FastAPI,
-        listener: TlsListener | None,
-        at_exit: Callable[[], None],
+        self, app: FastAPI, listener: TlsListener | None, at_exit: Callable[[], None]
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -40,13 +36,8 @@ class Server(uvicorn.Server):
                 lifespan="off",
             )
         )
-        self._plain = _loopback(settings)
         self._listener = listener
         self._at_exit = at_exit
-
-    def serve_until_told(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
-        self.run(sockets=[self._plain])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         threading.Thread(target=self._at_exit, name="let-pushers-go").start()
@@ -84,7 +75,8 @@ def open_tls(settings: Settings) -> TlsListener | None:
         ) from error
 
 
-def _loopback(settings: Settings) -> socket.socket:
+def open_plain(settings: Settings) -> socket.socket:
+    """The socket for this machine, on loopback; raises PlatformError when the port is taken."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if settings.public:

@@ -17,7 +17,7 @@ import pytest
 from hythe.api import certificate
 from hythe.api.app import create_app
 from hythe.api.certificate import Certificate
-from hythe.api.server import Server
+from hythe.api.server import Server, open_plain
 from hythe.api.tls import TlsListener
 from hythe.cli import credentials
 from hythe.cli.main import main
@@ -44,8 +44,9 @@ class OverTls:
         self.url = f"https://127.0.0.1:{self.port}"
         self.listener = TlsListener(self.settings, listening)
         app = create_app(plane.context, self.listener.covers)
-        self.server = Server(self.settings, app, self.listener, lambda: None)
-        self.thread = threading.Thread(target=self.server.serve_until_told, daemon=True)
+        self.server = Server(app, self.listener, lambda: None)
+        plain = [open_plain(self.settings)]
+        self.thread = threading.Thread(target=self.server.run, args=(plain,), daemon=True)
         self.thread.start()
 
     @property
