@@ -32,9 +32,9 @@ FROM base
 COPY --from=build /opt/hythe /opt/hythe
 COPY buildpacks /opt/hythe/buildpacks
 COPY migrations /opt/hythe/migrations
-COPY docker /opt/hythe/docker
+COPY image /opt/hythe/image
 COPY platform /opt/hythe/platform
-RUN ln -s /opt/hythe/docker/hythe /usr/local/bin/hythe
+RUN ln -s /opt/hythe/image/hythe /usr/local/bin/hythe
 ENV HYTHE_HOME=/var/lib/hythe PYTHONUNBUFFERED=1 MALLOC_ARENA_MAX=2
 WORKDIR /
-ENTRYPOINT ["/opt/hythe/docker/entry"]
+ENTRYPOINT ["/opt/hythe/image/entry"]

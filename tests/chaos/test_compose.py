@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import docker
 import pytest
 from conftest import missing
 
-import docker
 from bench.installation import EXAMPLES, GIT_WHO, ROOT, free_port, until
 from hythe.build import stack
 from hythe.build.operator import registries

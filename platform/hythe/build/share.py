@@ -1,7 +1,7 @@
 """Where files that are not Python lie: in the package in a wheel, above it in a checkout.
 
 Hythe's own image names another place in HYTHE_SHARE: one that has the same path on the host, since
-build containers mount from there (docker/entry).
+build containers mount from there (image/entry).
 """
 
 import os
