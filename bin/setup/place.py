@@ -5,8 +5,11 @@ installed; a test compares the two.
 """
 
 import fcntl
+import hashlib
+import ipaddress
 import json
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -27,6 +30,8 @@ class Place:
     api_port: int
     router_workers: int
     domain: str
+    tls_cert: str
+    tls_key: str
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "Place":
@@ -37,6 +42,8 @@ class Place:
             api_port=_number(environ, "HYTHE_API_PORT", 7600),
             router_workers=_number(environ, "HYTHE_ROUTER_WORKERS", 2),
             domain=environ.get("HYTHE_DOMAIN", "localhost"),
+            tls_cert=environ.get("HYTHE_TLS_CERT", ""),
+            tls_key=environ.get("HYTHE_TLS_KEY", ""),
         )
 
     @property
@@ -58,6 +65,31 @@ class Place:
     @property
     def api_url(self) -> str:
         return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def public(self) -> bool:
+        """Whether other machines reach what listens on `bind`."""
+        try:
+            return not ipaddress.ip_address(self.bind or "0.0.0.0").is_loopback
+        except ValueError:
+            return self.bind != "localhost"
+
+    @property
+    def control_url(self) -> str:
+        """Where other machines reach the control plane."""
+        name = f"hythe.{self.domain}"
+        if self.domain == "localhost":  # which is another machine there
+            name = "ADDRESS-OF-THIS-MACHINE" if self.bind in ("0.0.0.0", "::", "") else self.bind
+        return f"https://{f'[{name}]' if ':' in name else name}:{self.api_port}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the certificate that other machines see; raises OSError or ValueError."""
+        text = Path(self.tls_cert or self.home / "tls" / "cert.pem").read_text()
+        begin = text.index("-----BEGIN CERTIFICATE-----")
+        end = text.index("-----END CERTIFICATE-----", begin)
+        der = ssl.PEM_cert_to_DER_cert(text[begin:end] + "-----END CERTIFICATE-----")
+        return f"SHA256:{hashlib.sha256(der).hexdigest()}"
 
     def app_url(self, app: str) -> str:
         port = "" if self.http_port == 80 else f":{self.http_port}"

@@ -28,6 +28,9 @@ from .programs import prepare, programs
 
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
+    for name in ("tls_cert", "tls_key"):
+        if path := getattr(options, name):
+            os.environ[f"HYTHE_{name.upper()}"] = str(Path(path).absolute())
     place = Place.of(os.environ)
     started = time.monotonic()
     if not options.restart and any(program.process(place) for program in programs(place)):
@@ -69,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-example", dest="example", action="store_false", help="do not deploy examples/hello"
     )
+    parser.add_argument(
+        "--tls-cert",
+        metavar="FILE",
+        help="certificate for other machines (HYTHE_BIND), in PEM format; without it Hythe signs"
+        " one itself",
+    )
+    parser.add_argument("--tls-key", metavar="FILE", help="its private key")
     return parser
 
 
@@ -187,11 +197,28 @@ def _summary(place: Place) -> None:
         detail(f"Web   {place.api_url}")
     detail(f"API   {place.api_url}  (token: {_shortest(place.credentials)})")
     detail(f"Logs  {_shortest(place.logs)}")
+    if place.public:
+        _say_what_is_open(place)
     say()
     detail("Next, in the folder of an app of yours:")
     say(f"  {hythe} apps:create myapp")
     say(f"  {hythe} git:remote -a myapp")
     say("  git push hythe main")
+
+
+def _say_what_is_open(place: Place) -> None:
+    """A firewall of the host may still be in between; Hythe opens no port in it."""
+    address = place.bind or "0.0.0.0"
+    say()
+    detail(f"Other machines reach these ports at {address}:")
+    detail(f"  {place.http_port}  apps, over HTTP")
+    detail(f"  {place.api_port}  the control plane, over TLS only")
+    try:
+        pin = f" --fingerprint {place.fingerprint}"
+    except (OSError, ValueError):
+        pin = ""  # only root may read it
+    detail("Log in from there:")
+    say(f"  hythe login {place.control_url}{pin}")
 
 
 def _shortest(path: Path) -> str:

@@ -3,7 +3,7 @@
     HytheError
       Refused            the request is wrong, 4xx; nothing was changed
         InvalidName, InvalidValue, NotFound, Conflict, Unauthorized, Forbidden, TooLarge,
-        TooManyAttempts, BadMethod, WrongHost
+        TooManyAttempts, BadMethod, WrongHost, TlsRequired
       SourceError        the pushed code cannot be taken in
       BuildError         the code cannot be turned into an image
       ReleaseError       the release phase failed
@@ -151,6 +151,14 @@ class WrongHost(Refused):
     code = "wrong-host"
     status = 421
     default_fix = "Use http://127.0.0.1 with the API's port."
+
+
+class TlsRequired(Refused):
+    """The control plane takes no plain HTTP from other machines."""
+
+    code = "tls-required"
+    status = 403
+    default_fix = "Use https:// and the API's port; `bin/up` shows the address."
 
 
 class SourceError(HytheError):
@@ -341,6 +349,15 @@ class CannotMove(PlatformError):
     code = "database-move"
     status = 409
     default_fix = "Correct what the cause names, and run it again."
+
+
+class BadCertificate(PlatformError):
+    """The control plane's certificate cannot be used."""
+
+    code = "certificate"
+    default_fix = (
+        "Correct HYTHE_TLS_CERT and HYTHE_TLS_KEY, or unset both for one that Hythe signs."
+    )
 
 
 class GitFailed(PlatformError):

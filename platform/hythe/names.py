@@ -110,6 +110,15 @@ class Names:
         """The bridge's interface name, at most 15 characters (IFNAMSIZ)."""
         return f"{self.bridge_prefix}{app_id:x}"
 
+    @property
+    def build_network(self) -> str:
+        return f"{self.prefix}-builds"
+
+    @property
+    def build_bridge(self) -> str:
+        """No app's bridge is named so: those end in a hexadecimal number."""
+        return f"{self.bridge_prefix}-build"
+
     def instance(self, app: str, process: str, index: int, instance_id: int) -> str:
         """A container name; `.` separates, since no part may hold it."""
         return f"{self.prefix}.{app}.{process}.{index}.i{instance_id}"

@@ -1,4 +1,4 @@
-"""Each app's own network, and which addresses in it are whose."""
+"""Each app's own network, which addresses in it are whose, and the network of builds."""
 
 import ipaddress
 from collections.abc import Iterator, Set
@@ -44,6 +44,21 @@ def ensure(engine: Engine, database: Database, settings: Settings, names: Names,
                 row.subnet = subnet
         app.subnet = subnet
     return subnet
+
+
+def ensure_for_builds(engine: Engine, settings: Settings, names: Names) -> str:
+    """Make the network of all builds unless it exists; returns its name.
+
+    Builds reach package registries there, but neither each other nor the host.
+    """
+    engine.instances.ensure_network(
+        names.build_network,
+        names.build_bridge,
+        list(candidates(settings, names, 0)),
+        names.labels,
+        neighbours=False,
+    )
+    return names.build_network
 
 
 def release_phase_address(subnet: str) -> str:

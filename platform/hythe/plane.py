@@ -2,22 +2,17 @@
 
 import os
 import signal
-import socket
 import sys
-import threading
-from collections.abc import Callable
-from types import FrameType
-
-import uvicorn
 
 from hythe import logs
 from hythe.api.app import create_app
 from hythe.api.context import Context
+from hythe.api.server import Server, open_plain, open_tls
 from hythe.build.nursery import Nursery
 from hythe.build.stage import BuildStage
 from hythe.engine import docker
 from hythe.engine.fenced import fenced
-from hythe.errors import DatabaseAway, PlatformError
+from hythe.errors import DatabaseAway
 from hythe.leading import Alone, Leading, Stage
 from hythe.model import Database, Vault, schema
 from hythe.model.hearing import Hearing
@@ -35,20 +30,6 @@ from hythe.source.stage import SourceStage
 
 log = logs.get(__name__)
 
-GRACE_SECONDS = 2
-
-
-class Server(uvicorn.Server):
-    """Ends what stays open in good order, before the connections are cut."""
-
-    def __init__(self, config: uvicorn.Config, at_exit: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._at_exit = at_exit
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        threading.Thread(target=self._at_exit, name="let-go").start()
-        super().handle_exit(sig, frame)
-
 
 def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) -> None:
     """Answer the API, and lead when nobody else does; returns after SIGTERM or SIGINT.
@@ -59,13 +40,13 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
     lead = Lead(database) if database.shared else None
     ours = database if lead is None else database.fenced(lead.examine)
     installation, vault = _recognise(settings, database)
-    listener = _listen(settings.api_port, inherited)
+    plain, listener = open_plain(settings, inherited), open_tls(settings)
     source = SourceStage(settings, database, ours)
 
     def start_over() -> None:
         nursery.stop()
-        os.set_inheritable(listener.fileno(), True)  # who asks the API now waits a moment
-        again = [sys.executable, "-m", "hythe.serve", "run", "--socket", str(listener.fileno())]
+        os.set_inheritable(plain.fileno(), True)  # who asks the API now waits a moment
+        again = [sys.executable, "-m", "hythe.serve", "run", "--socket", str(plain.fileno())]
         os.execv(sys.executable, again)
 
     leading = Leading(
@@ -84,6 +65,7 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
         logs=LogReader(settings),
         leads=lambda: leading.leads,
     )
+    app = create_app(context, named=listener.covers if listener else lambda host: False)
 
     def let_go() -> None:
         """End what would hold the server up: browsers come back, pushers are told."""
@@ -91,11 +73,14 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
         source.stop()
 
     leading.start()
+    if listener is not None:
+        shown = listener.certificate
+        log.info("serving TLS", url=settings.control_url, fingerprint=shown.fingerprint)
     log.info("control plane ready", api=settings.api_url, installation=installation)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises it again when it has ended
     try:
-        Server(_uvicorn(create_app(context)), at_exit=let_go).run(sockets=[listener])
+        Server(app, listener, at_exit=let_go).run(sockets=[plain])
     finally:
         leading.stop()
         database.close()
@@ -154,29 +139,3 @@ def _stages(
         forget=[build.forget, release.forget, store.remove],
     )
     return [collector, run_stage, release, source, build]
-
-
-def _listen(port: int, inherited: int | None) -> socket.socket:
-    if inherited is not None:
-        os.set_inheritable(inherited, False)
-        return socket.socket(fileno=inherited)
-    try:
-        return socket.create_server(("127.0.0.1", port), backlog=2048)
-    except OSError as error:
-        raise PlatformError(
-            f"The API cannot listen on port {port}: {error.strerror}.",
-            f"Stop what listens there, or choose another: HYTHE_API_PORT={port + 1}",
-        ) from None
-
-
-def _uvicorn(app: object) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        loop="asyncio",  # uvloop would cost 4 MB, and few requests come here
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        lifespan="off",
-    )

@@ -39,6 +39,10 @@ def init(settings: Settings) -> None:
         with database.write() as tx:
             _, secret = mint(tx, "local user", "manage")
         _write_private(credentials, json.dumps({"url": settings.api_url, "token": secret}))
+    if settings.public:
+        from hythe.api import certificate
+
+        certificate.ensure(settings, certificate.now())  # a bad one is told before anything starts
     database.close()
 
 

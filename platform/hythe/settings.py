@@ -3,6 +3,7 @@
 The reference in docs/reference/settings.md is generated from this class.
 """
 
+import ipaddress
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -20,6 +21,13 @@ class Settings(BaseSettings):
     http_port: int = Field(8080, ge=1, le=65535, description="The router's HTTP port.")
     https_port: int = Field(8443, ge=1, le=65535, description="The router's HTTPS port.")
     api_port: int = Field(7600, ge=1, le=65535, description="The control plane's port.")
+    tls_cert: str = Field(
+        "",
+        description="Certificate for other machines, a PEM file; empty means one that Hythe signs.",
+    )
+    tls_key: str = Field(
+        "", description="Its private key, a PEM file; empty means the certificate's own file."
+    )
     router_workers: int = Field(2, ge=1, le=64, description="Worker processes of the router.")
     database_url: str = Field(
         "",
@@ -74,9 +82,27 @@ class Settings(BaseSettings):
         return f"http://127.0.0.1:{self.api_port}"
 
     @property
+    def public(self) -> bool:
+        """Whether other machines reach what listens on `bind`."""
+        try:
+            return not ipaddress.ip_address(self.bind or "0.0.0.0").is_loopback
+        except ValueError:
+            return self.bind != "localhost"
+
+    @property
     def api_hosts(self) -> tuple[str, ...]:
         """The host names to which the control plane answers, without a port."""
-        return ("127.0.0.1", "localhost", "[::1]", f"hythe.{self.domain}")
+        return ("127.0.0.1", "localhost", "[::1]", self.control_host)
+
+    @property
+    def control_host(self) -> str:
+        """The control plane's own name; no app has it."""
+        return f"hythe.{self.domain}"
+
+    @property
+    def control_url(self) -> str:
+        """Where people reach the control plane: from other machines over TLS only."""
+        return f"https://{self.control_host}:{self.api_port}" if self.public else self.api_url
 
     def app_url(self, host: str) -> str:
         """The address at which people reach a host name of an app."""
@@ -102,6 +128,11 @@ class Settings(BaseSettings):
     def installation_file(self) -> Path:
         """Which installation this folder and its database belong to, see model/identity.py."""
         return self.home / "installation"
+
+    @property
+    def tls_dir(self) -> Path:
+        """The certificate that Hythe signs itself, and its key."""
+        return self.home / "tls"
 
     @property
     def control_socket(self) -> Path:

@@ -15,10 +15,13 @@ Readers ignore keys that they do not know, so that neighbouring versions underst
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 Version = tuple[int, int]
+
+_BASE = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+")
 
 LEASE_SECONDS = 5.0
 """A router that has not reported for this long leaves the set whose acks are awaited."""
@@ -48,6 +51,7 @@ class Route:
     hosts: tuple[str, ...]
     targets: tuple[Target, ...] = ()
     error: str = "H14"  # the code to answer while there are no targets: H10, H14, H80
+    redirect: str = ""  # where GET and HEAD are sent, such as "https://HOST:PORT"; others get error
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,15 @@ def _route(item: Any, at: str) -> Route:
             for i, target in enumerate(_list(route, "targets", at))
         ),
         error=_str(route, "error", at, "H14"),
+        redirect=_redirect(route, at),
     )
+
+
+def _redirect(route: dict[str, Any], at: str) -> str:
+    base = _str(route, "redirect", at, "")
+    if base and not _BASE.fullmatch(base):
+        raise BadTable(f"{at}.redirect must be a scheme, a host and a port")
+    return base
 
 
 def _target(item: Any, at: str) -> Target:

@@ -2,8 +2,11 @@
 
 import http.server
 import os
+import socket
 import subprocess
+import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +22,12 @@ from hythe.errors import EngineError
 pytestmark = pytest.mark.docker
 SERVE = ("sh", "-c", "echo hello from an app > /www/index.html; exec httpd -f -p 5000 -h /www")
 REFUSED = "Connection refused"
+FETCH = """
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=3) as server:
+    server.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+    print(server.makefile().read())
+"""
 
 
 @dataclass
@@ -31,8 +40,13 @@ class App:
     network: str
 
     @property
+    def address(self) -> str:
+        assert self.container.address
+        return self.container.address
+
+    @property
     def url(self) -> str:
-        return f"http://{self.container.address}:5000/"
+        return f"http://{self.address}:5000/"
 
     def fetch(self, url: str) -> str:
         """What a program of the app gets from url, or why it gets nothing."""
@@ -49,12 +63,17 @@ def make_app(kit: Kit) -> App:
 
 
 @contextmanager
-def host_server() -> Iterator[int]:
+def host_server(address: str = "0.0.0.0") -> Iterator[int]:
     """A server on all addresses of the host, as a careless program of the host would be."""
-    with http.server.ThreadingHTTPServer(("0.0.0.0", 0), Hello) as server:
+    kind = Server6 if ":" in address else http.server.ThreadingHTTPServer
+    with kind((address, 0), Hello) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()
+
+
+class Server6(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
 
 
 class Hello(http.server.BaseHTTPRequestHandler):
@@ -67,9 +86,44 @@ class Hello(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@contextmanager
+def other_machine(app: App) -> Iterator[str]:
+    """A network namespace that routes to the app through this host, which forwards for it."""
+    name = f"{app.kit.prefix}far"
+    near, far = f"v{app.kit.prefix}0", f"v{app.kit.prefix}1"  # no bridge of an app is named so
+    subnet = app.gateway.rpartition(".")[0] + ".0/24"
+    forward = ("-i", near, "-j", "ACCEPT")  # last, as where the policy is to forward
+    host("ip", "netns", "add", name)
+    try:
+        host("ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns", name)
+        host("ip", "address", "add", "10.214.255.1/30", "dev", near)
+        host("ip", "link", "set", near, "up")
+        host("iptables", "-w", "10", "-A", "FORWARD", *forward)
+        host("ip", "-n", name, "address", "add", "10.214.255.2/30", "dev", far)
+        host("ip", "-n", name, "link", "set", far, "up")
+        host("ip", "-n", name, "route", "add", subnet, "via", "10.214.255.1")
+        yield f"/var/run/netns/{name}"
+    finally:
+        subprocess.run(["iptables", "-w", "10", "-D", "FORWARD", *forward], capture_output=True)
+        host("ip", "netns", "delete", name)
+
+
+def fetch_from(namespace: str, address: str, port: int) -> str:
+    """What a program in a network namespace gets over HTTP, or why it gets nothing."""
+    fetch = [sys.executable, "-c", FETCH, address, str(port)]
+    done = subprocess.run(
+        ["nsenter", f"--net={namespace}", *fetch],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+def host(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def table() -> list[str]:
-    listed = subprocess.run(["iptables", "-S"], check=True, capture_output=True, text=True)
-    return listed.stdout.splitlines()
+    return host("iptables", "-S").splitlines()
 
 
 @pytest.fixture
@@ -128,6 +182,56 @@ def test_app_does_not_reach_cloud_metadata(kit: Kit) -> None:
     app = make_app(kit)
     kit.instances.isolate(kit.prefix, [])
     assert REFUSED in app.fetch("http://169.254.169.254/latest/meta-data/")
+
+
+def test_other_machines_do_not_reach_an_app_through_the_host(kit: Kit) -> None:
+    app = make_app(kit)
+    with other_machine(app) as machine:
+        assert "hello" in fetch_from(machine, app.address, 5000)  # what isolation is for
+        kit.instances.isolate(kit.prefix, [5000])
+        assert REFUSED in fetch_from(machine, app.address, 5000)
+
+
+def test_app_reaches_no_port_of_the_host_over_ipv6(kit: Kit) -> None:
+    """A bridge has a link-local address, and some engines give one to containers."""
+    app = make_app(kit)
+    namespace = f"/proc/{app.container.pid}/ns/net"
+    bridge = host("ip", "-o", "route", "get", app.address).split(" dev ")[1].split()[0]
+    switch = "echo 0 > /proc/sys/net/ipv6/conf/{}/disable_ipv6"
+    host("sh", "-c", switch.format(bridge))
+    host("nsenter", f"--net={namespace}", "sh", "-c", switch.format("eth0"))
+    gateway = f"{link_local(bridge)}%eth0"
+    with host_server("::") as port:
+        assert until_answered(namespace, gateway, port)  # what isolation is for
+        kit.instances.isolate(kit.prefix, [])
+        assert "hello" not in fetch_from(namespace, gateway, port)
+
+
+def link_local(device: str) -> str:
+    """The device's own address, once it is known that nobody else has it."""
+    for _ in range(100):
+        words = host("ip", "-6", "-o", "address", "show", "dev", device, "scope", "link").split()
+        if "inet6" in words and "tentative" not in words:
+            return words[words.index("inet6") + 1].partition("/")[0]
+        time.sleep(0.05)
+    raise AssertionError(f"{device} has no link-local address")
+
+
+def until_answered(namespace: str, address: str, port: int) -> bool:
+    """Whether the host answers, once the container's own address is settled."""
+    for _ in range(20):
+        if "hello" in fetch_from(namespace, address, port):
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def test_strangers_in_one_network_do_not_reach_each_other(kit: Kit) -> None:
+    name, bridge = kit.name(), f"{kit.prefix}-build"
+    kit.instances.ensure_network(name, bridge, SUBNETS, kit.labels, neighbours=False)
+    first, second = (App(kit, kit.started(SERVE, network=name), "", name) for _ in range(2))
+    assert "hello" in second.fetch(second.url)
+    assert "hello" not in first.fetch(second.url)
 
 
 def test_repeated_isolation_changes_nothing(kit: Kit) -> None:

@@ -41,6 +41,7 @@ def _with(path: list[Any], value: Any) -> Any:
         (["sequence"], "7", "table.sequence"),
         (["routes"], {}, "table.routes"),
         (["routes", 0, "hosts"], ["Shop.localhost"], "routes[0].hosts"),
+        (["routes", 0, "redirect"], "https://x/\r\nSet-Cookie: a", "routes[0].redirect"),
         (["routes", 0, "targets", 0, "port"], 70000, "targets[0].port"),
         (["routes", 0, "targets", 0, "id"], 5, "targets[0].id"),
         (["routes", 1, "hosts"], ["shop.localhost"], "routed to both shop and blog"),

@@ -1,5 +1,6 @@
 """The control plane's HTTP application."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -40,12 +41,13 @@ class _App(FastAPI):
         return self.openapi_schema
 
 
-def create_app(context: Context) -> FastAPI:
-    """All endpoints, behind the gate."""
+def create_app(context: Context, named: Callable[[str], bool] = lambda host: False) -> FastAPI:
+    """All endpoints, behind the gate; `named` tells which host names a certificate covers."""
     app = endpoints()
     app.state.context = context
     app.add_middleware(site.Site, folder=site.folder())
-    app.add_middleware(Gate, context=context)  # the last one added is the first one asked
+    # The last one added is the first one asked.
+    app.add_middleware(Gate, context=context, named=named)
     context.database.after_commit(context.live.changes.ring)
     return app
 

@@ -72,6 +72,7 @@ def spec(
     name: str,
     image: str,
     labels: Mapping[str, str],
+    network: str,
     buildpacks: Mount,
     seconds: str,
 ) -> ContainerSpec:
@@ -85,6 +86,7 @@ def spec(
         labels=labels,
         user=build_user(),
         workdir=APP,
+        network=network,
         mounts=(
             Mount(workspace.app, APP),
             Mount(workspace.layers, LAYERS),

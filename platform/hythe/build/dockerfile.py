@@ -24,13 +24,14 @@ def build(
     labels: dict[str, str],
     limits: Limits,
     output: Output,
+    network: str,
 ) -> Image:
     """Build the Dockerfile at the root of the source."""
     operator = registries()
     bundle = operator.bundle()
     secrets = {BUNDLE: bundle} if bundle else {}
     lines = engine.images.build(
-        source, FILE, reference, labels, limits, operator.settings(), secrets
+        source, FILE, reference, labels, limits, operator.settings(), secrets, network
     )
     for line in lines:
         output.line(line)

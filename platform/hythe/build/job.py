@@ -41,6 +41,7 @@ class Request:
     build_id: int
     source: str  # absolute path
     version: str  # commit or tree
+    network: str  # of the build's containers
     env: dict[str, str] = field(default_factory=dict)  # config that the build may see
     spare: str | None = None  # the name of the container that has mounted the build's folders
 
@@ -88,7 +89,13 @@ class Job:
         reference = self._app_reference()
         with self._step("build"):
             image = dockerfile.build(
-                self.engine, source, reference, self.names.labels, limits, self.output
+                self.engine,
+                source,
+                reference,
+                self.names.labels,
+                limits,
+                self.output,
+                self.request.network,
             )
         processes = dockerfile.processes(image, declared)
         self._say_processes(declared, processes)
@@ -140,6 +147,7 @@ class Job:
             name=self.container_name,
             image=bases.build_id,
             labels=self.labels,
+            network=self.request.network,
             buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
             seconds=str(self.settings.build_timeout + 60),
         )

@@ -9,6 +9,7 @@ import os
 import threading
 from pathlib import Path
 
+from hythe import network
 from hythe.build import container, share, stack
 from hythe.build.buildpack import MOUNTED
 from hythe.build.operator import registries
@@ -69,6 +70,7 @@ class Spares:
             name=name,
             image=bases.build_id,
             labels=self._labels,
+            network=network.ensure_for_builds(self._engine, self._settings, self._names),
             buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
             seconds="infinity",
         )

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from hythe import logs
+from hythe import logs, network
 from hythe.build import outcome
 from hythe.build.cache import Cache
 from hythe.build.claim import Claim, Claims
@@ -145,7 +145,8 @@ class BuildStage:
             if not self._watch(claim, child):
                 return None
         finally:
-            self._running.pop(claim.app_id)
+            if self._running.get(claim.app_id) is child:  # else the app's next build began already
+                del self._running[claim.app_id]
             child.kill()
             child.wait(HEARTBEAT_SECONDS)
         return outcome.read(Workspace.of(self._settings, claim.build_id))
@@ -176,6 +177,7 @@ class BuildStage:
             source=str(self._settings.home / claim.source),
             version=claim.version,
             env=claim.env,
+            network=network.ensure_for_builds(self._engine, self._settings, self._names),
             spare=self._spares.take(Workspace.of(self._settings, claim.build_id)),
         )
 

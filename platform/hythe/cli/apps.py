@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hythe.cli import credentials, git
-from hythe.cli.client import connect
+from hythe.cli.client import Client, connect
 from hythe.cli.failure import Misuse
 from hythe.cli.output import day, doing, print_json
 from hythe.cli.registry import AppOption, JsonOption, chosen, cli
@@ -42,7 +42,7 @@ def create_app(
             line.done(app["name"])
     remote = git.inside() and git.app_of_remote() is None
     if remote:
-        git.set_remote(app["git_url"], credentials.default_path())
+        _set_remote(client, app["git_url"])
     if as_json:
         return print_json(app)
     print(f"{app['url']} | {app['git_url']}")
@@ -96,9 +96,16 @@ def add_remote(app: AppOption = None) -> None:
     """Add the git remote `hythe`, which deploys an app."""
     if not git.inside():
         raise Misuse("This folder is no git repository.", "Make it one: `git init`.")
-    shown = connect().app(chosen(app))
-    git.set_remote(shown["git_url"], credentials.default_path())
+    client = connect()
+    shown = client.app(chosen(app))
+    _set_remote(client, shown["git_url"])
     print(f"Git remote `{git.REMOTE}` is {shown['git_url']}")
+
+
+def _set_remote(client: Client, git_url: str) -> None:
+    path = credentials.default_path()
+    pinned = credentials.certificate_file(path, client.url) if client.pinned else None
+    git.set_remote(git_url, path, pinned)
 
 
 @cli.command("open")

@@ -23,6 +23,7 @@ class Client:
         from hythe.cli.transport import Transport
 
         self.url = credentials.url
+        self.pinned = bool(credentials.fingerprint)
         self._http = Transport(credentials)
 
     def whoami(self) -> answers.Account:

@@ -2,23 +2,26 @@
 
 A credentials file has one line for each installation, the one to use by default first:
 
-    {"url": "http://127.0.0.1:7600", "token": "hythe_..."}
+    {"url": "http://127.0.0.1:7600", "token": "hythe_...", "fingerprint": ""}
 
 It is readable by its owner only. The credential helper for git, git-credential-hythe, reads it too.
 """
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from hythe.cli.failure import OutOfReach
+from hythe.cli.failure import Failure, OutOfReach
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
     url: str  # without a slash at the end
     token: str
+    fingerprint: str = ""  # of the pinned certificate, "SHA256:..."; empty: none is pinned
 
 
 def default_path() -> Path:
@@ -35,9 +38,10 @@ def current() -> Credentials:
     url, token = os.environ.get("HYTHE_API", "").rstrip("/"), os.environ.get("HYTHE_TOKEN", "")
     if token:
         port = os.environ.get("HYTHE_API_PORT", "7600")
-        return Credentials(url or f"http://127.0.0.1:{port}", token)
-    path = default_path()
-    for known in load(path):
+        url = url or f"http://127.0.0.1:{port}"
+        pins = [known.fingerprint for known in load(default_path()) if known.url == url]
+        return Credentials(url, token, pins[0] if pins else "")
+    for known in load(default_path()):
         if url in ("", known.url):
             return known
     raise OutOfReach(
@@ -60,10 +64,36 @@ def load(path: Path) -> list[Credentials]:
         raise OutOfReach(f"{path} is damaged.", "Remove it and run `hythe login`.") from None
 
 
-def save(path: Path, url: str, token: str) -> None:
+def save(path: Path, url: str, token: str, fingerprint: str = "") -> None:
     """Put these credentials first; others for the same address go."""
-    new = Credentials(url.rstrip("/"), token)
-    entries = [new, *(known for known in load(path) if known.url != new.url)]
+    new = Credentials(url.rstrip("/"), token, fingerprint)
+    _write(path, [new, *(known for known in load(path) if known.url != new.url)])
+
+
+def certificate_file(credentials: Path, url: str) -> Path:
+    """Where the pinned certificate of an address lies, for git."""
+    name = re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(url).netloc)
+    return credentials.with_name("certificates") / f"{name}.pem"
+
+
+def forget(path: Path, url: str | None) -> Credentials:
+    """Take the credentials for an address away, or the first; raises Failure when there are none.
+
+    An installation's own stay: bin/up and bin/down work with them.
+    """
+    own = path.parent == Path(os.environ.get("HYTHE_HOME", "/nowhere")).absolute()
+    entries = load(path)
+    for known in entries:
+        if url in (None, known.url) and not (own and known.url.startswith("http://127.0.0.1:")):
+            _write(path, [entry for entry in entries if entry != known])
+            return known
+    raise Failure(
+        f"You are not logged in{f' to {url}' if url else ' elsewhere'}.",
+        "The token that `bin/up` made for this machine stays.",
+    )
+
+
+def _write(path: Path, entries: list[Credentials]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}")
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -76,4 +106,8 @@ def save(path: Path, url: str, token: str) -> None:
 
 def _entry(line: str) -> Credentials:
     document = json.loads(line)
-    return Credentials(str(document["url"]).rstrip("/"), str(document["token"]))
+    return Credentials(
+        str(document["url"]).rstrip("/"),
+        str(document["token"]),
+        str(document.get("fingerprint", "")),
+    )

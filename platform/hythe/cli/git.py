@@ -1,5 +1,6 @@
 """The git repository that a command is run in."""
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -45,15 +46,28 @@ def app_of_remote() -> str | None:
     return name.removesuffix(".git") if name.endswith(".git") else None
 
 
-def set_remote(git_url: str, credentials: Path) -> None:
+def set_remote(git_url: str, credentials: Path, certificate: Path | None) -> None:
     """Point the remote at an app, and let git find the token by the credential helper.
+
+    With a pinned certificate, git trusts that one and no other at this address.
 
     The empty helper first: others, such as a key ring, shall not store the token.
     """
     remotes = git("remote").split()
     git("remote", *(("set-url",) if REMOTE in remotes else ("add",)), REMOTE, git_url)
     parts = urlsplit(git_url)
-    key = f"credential.{parts.scheme}://{parts.netloc}.helper"
+    address = f"{parts.scheme}://{parts.netloc}"
+    trusted = f"http.{address}/.sslCAInfo"
+    if certificate is not None:
+        if "GIT_SSL_CAINFO" in os.environ:
+            raise Failure(
+                f"git would not trust {address}: GIT_SSL_CAINFO overrides the pinned certificate.",
+                "Unset GIT_SSL_CAINFO; http.sslCAInfo in git's configuration says the same.",
+            )
+        git("config", "--local", "--replace-all", trusted, str(certificate))
+    elif trusted.lower() in git("config", "--local", "--name-only", "--list").lower().split():
+        git("config", "--local", "--unset-all", trusted)
+    key = f"credential.{address}.helper"
     command = shlex.join(["sh", str(HELPER), str(credentials)])
     git("config", "--local", "--replace-all", key, "")
     git("config", "--local", "--add", key, f"!{command}")

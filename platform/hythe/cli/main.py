@@ -7,6 +7,7 @@ import click
 import typer
 
 from hythe.cli import (  # noqa: F401 - importing registers the commands
+    account,
     apps,
     builds,
     config,

@@ -1,14 +1,11 @@
-"""hythe tokens, tokens:create, tokens:revoke, whoami, login."""
+"""hythe tokens, tokens:create, tokens:revoke."""
 
-import getpass
 import sys
 from typing import Annotated
 
 import typer
 
-from hythe.cli import credentials
-from hythe.cli.client import Client, connect
-from hythe.cli.credentials import Credentials
+from hythe.cli.client import connect
 from hythe.cli.failure import Misuse
 from hythe.cli.output import day, doing, print_json, table
 from hythe.cli.registry import JsonOption, cli
@@ -62,29 +59,3 @@ def revoke_token(number: Annotated[int, typer.Argument(metavar="TOKEN")]) -> Non
     """Make a token useless."""
     with doing(f"Revoking token {number}"):
         connect().revoke_token(number)
-
-
-@cli.command("whoami")
-def whoami(as_json: JsonOption = False) -> None:
-    """Show whose token is in use, and where."""
-    client = connect()
-    account = client.whoami()
-    if as_json:
-        return print_json({**account, "url": client.url})
-    print(f"{account['name']} ({account['scope']}) at {client.url}")
-
-
-@cli.command("login")
-def login(
-    url: Annotated[str, typer.Option(help="The API's address.")] = "http://127.0.0.1:7600",
-) -> None:
-    """Log in with a token.
-
-    It is read from the terminal, or from standard input.
-    """
-    token = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()
-    given = Credentials(url.rstrip("/"), token.strip())
-    account = Client(given).whoami()
-    path = credentials.default_path()
-    credentials.save(path, given.url, given.token)
-    print(f"Logged in to {given.url} as {account['name']}; kept in {path}")

@@ -5,13 +5,15 @@ Importing httpx takes longer than a whole command should: it brings its own comm
 
 import http.client
 import json
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from hythe.cli.credentials import Credentials
 from hythe.cli.failure import Failure, OutOfReach
+from hythe.cli.trust import PinnedConnection, is_here
 
 TIMEOUT = 60.0  # seconds of silence; streams say that they live every 15
 
@@ -31,10 +33,8 @@ class Transport:
         self.url = credentials.url
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise OutOfReach(f"'{self.url}' is not an API address.", "Use http://HOST:PORT.")
-        secure = parts.scheme == "https"
-        connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        self._connection = connect(parts.hostname, parts.port, timeout=TIMEOUT)
+            raise OutOfReach(f"'{self.url}' is not an API address.", "Use https://HOST:PORT.")
+        self._connection = _connection(parts, credentials.fingerprint)
         self._headers = {"Authorization": f"Bearer {credentials.token}"}
 
     def request(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
@@ -80,6 +80,11 @@ class Transport:
             self._connection.request(method, target, body, {**self._headers, **headers})
         except (BrokenPipeError, ConnectionResetError):
             pass  # an upload that is refused: the answer says why
+        except ssl.SSLCertVerificationError as error:
+            raise OutOfReach(
+                f"The certificate of {self.url} is not trusted: {error.verify_message}.",
+                f"If it is your server's own, pin it: `hythe login {self.url}`.",
+            ) from None
         except OSError:
             raise self._away() from None
         try:
@@ -109,6 +114,20 @@ class Transport:
             f"The connection to {self.url} broke off.",
             "What was started goes on; `hythe releases` shows how it ended.",
         )
+
+
+def _connection(parts: SplitResult, pin: str) -> http.client.HTTPConnection:
+    host = parts.hostname or ""
+    if parts.scheme == "https":
+        if pin:
+            return PinnedConnection(host, parts.port, timeout=TIMEOUT, pin=pin)
+        return http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT)
+    if not is_here(parts.geturl()):
+        raise OutOfReach(
+            f"Over {parts.geturl()} anybody on the way could read the token: it was not sent.",
+            f"Use https://: `hythe login https://{parts.netloc}`.",
+        )
+    return http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT)
 
 
 def _decode(raw: bytes) -> Any:

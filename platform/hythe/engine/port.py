@@ -132,6 +132,7 @@ class Images(Protocol):
         limits: Limits,
         args: Mapping[str, str] | None = None,
         secrets: Mapping[str, Path] | None = None,
+        network: str | None = None,
     ) -> Iterator[str]:
         """Build a Dockerfile (a path inside context) and yield its output lines.
 
@@ -142,6 +143,8 @@ class Images(Protocol):
         Of `args`, proxies reach every step, others an `ARG` that names them; that keeps its value
         in the image's history, so one with a password is left out. A step of BuildKit may mount
         any of `args` but proxies, and the files of `secrets`: `RUN --mount=type=secret,id=NAME`.
+
+        Steps run in `network`, else on the engine's default bridge; those of BuildKit always there.
         """
 
     def tag(self, ref: str, new_ref: str) -> None: ...
@@ -199,12 +202,18 @@ class Instances(Protocol):
         """Lines from the start of the container on until it ends."""
 
     def ensure_network(
-        self, name: str, bridge: str, subnets: Sequence[str], labels: Mapping[str, str]
+        self,
+        name: str,
+        bridge: str,
+        subnets: Sequence[str],
+        labels: Mapping[str, str],
+        *,
+        neighbours: bool = True,
     ) -> str:
         """Make the network unless it exists, in the first of `subnets` that is free on this host.
 
         Returns its subnet, such as "10.200.7.0/24". The gateway is the first address. Containers in
-        it reach the internet and each other, not other networks' containers.
+        it reach the internet and, as neighbours, each other; not other networks' containers.
         Raises AddressTaken when none is free.
         """
 
@@ -216,8 +225,9 @@ class Instances(Protocol):
     def isolate(self, bridge_prefix: str, host_ports: Sequence[int]) -> None:
         """Let containers on bridges named bridge_prefix* reach only these TCP ports of the host.
 
-        Cloud metadata addresses are refused too. Idempotent, and to be called again after an engine
-        or firewall restart. Raises EngineError when the host's firewall cannot be set.
+        Cloud metadata addresses are refused too, and whatever other machines send to containers.
+        Idempotent, and to be called again after an engine or firewall restart. Raises EngineError
+        when the host's firewall cannot be set.
         """
 
     def unisolate(self, bridge_prefix: str) -> None:

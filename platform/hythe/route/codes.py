@@ -12,6 +12,7 @@ class Answer:
     code: str
     cause: str
     fix: str
+    location: str = ""  # of a redirect
 
 
 _OWNER = "If it is your app, see `hythe ps` and `hythe logs`."
@@ -41,6 +42,7 @@ ANSWERS = {
         # 408 and not 503: the client was slow, the app is well.
         _app(408, "H28", "Client connection idle", "Send the whole request without pausing."),
         _app(421, "H31", "Misdirected request", _CLIENT),
+        _app(403, "H32", "Plain HTTP is not taken here", "Use https://, at the address given."),
         _app(503, "H80", "Maintenance mode", "Try again later."),
         _app(503, "H99", "Platform error", "Try again; the router's log says more."),
     )
@@ -59,6 +61,10 @@ def of(code: str) -> Answer:
     if not re.fullmatch(r"[A-Z]\d{2}", code):
         code = "H99"
     return ANSWERS.get(code) or _app(503, code, "Service unavailable")
+
+
+def moved(location: str) -> Answer:
+    return Answer(307, "moved", "This is at another address", f"Go to {location}", location)
 
 
 def bad_request(status: int, cause: str) -> Answer:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from hythe.route import codes
 from hythe.route.backend import Backend
 from hythe.route.balance import choose
+from hythe.route.codes import Answer
+from hythe.route.request import RequestHead
+from hythe.route.table import LiveRoute
 from hythe.route.upstream import Upstream
 from hythe.wire import Target
 
@@ -57,6 +60,9 @@ class Dial:
         route = exchange.proxy.table.find(exchange.head.fields.host)
         if route is None:
             exchange.answer(codes.UNKNOWN_HOST)
+            return
+        if route.redirect:
+            exchange.answer(_elsewhere(route, exchange.head))
             return
         upstream = choose(route.upstreams, self._tried, time.monotonic())
         if upstream is None:
@@ -120,3 +126,10 @@ class Dial:
         if keeping is not None:
             upstream.keep(keeping, self._exchange.proxy.limits.idle_backends)
         upstream.leave()
+
+
+def _elsewhere(route: LiveRoute, head: RequestHead) -> Answer:
+    """Only what carries no body is sent on: a client may have put a secret into anything else."""
+    if head.method in (b"GET", b"HEAD"):
+        return codes.moved(route.redirect + head.target.decode())
+    return codes.of(route.error)

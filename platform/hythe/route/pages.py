@@ -51,5 +51,6 @@ def head(answer: Answer, kind: str, length: int, date: bytes, *, close: bool) ->
         f"Content-Length: {length}\r\n"
         f"Cache-Control: no-store\r\n"
         f"Hythe-Error: {answer.code}\r\n"
+        + (f"Location: {answer.location}\r\n" if answer.location else "")
     ).encode()
     return b"%sDate: %s\r\n%s\r\n" % (lines, date, b"Connection: close\r\n" if close else b"")

@@ -10,11 +10,12 @@ _Key = tuple[str, str, int]
 
 
 class LiveRoute:
-    __slots__ = ("app", "error", "upstreams")
+    __slots__ = ("app", "error", "redirect", "upstreams")
 
     def __init__(self, route: Route, upstreams: list[Upstream]) -> None:
         self.app = route.app
         self.error = route.error
+        self.redirect = route.redirect
         self.upstreams = upstreams
 
 

@@ -46,7 +46,7 @@ class Publisher:
     def refresh(self) -> None:
         """Publish if the newest table is not what the rows say; cheap when it is."""
         with self._database.read() as session:
-            stale = derive(session, self._settings.domain) != self._table.routes or session.scalar(
+            stale = derive(session, self._settings) != self._table.routes or session.scalar(
                 select(exists().where(_leaving()))
             )
         if stale:
@@ -73,7 +73,7 @@ class Publisher:
         with self._lock:
             with self._database.write() as tx:
                 newest = self._newest(tx)
-                routes = derive(tx, self._settings.domain)
+                routes = derive(tx, self._settings)
                 table = newest
                 if newest is None or newest.routes != routes:
                     sequence = newest.sequence + 1 if newest is not None else 1
@@ -115,14 +115,20 @@ def _leaving() -> ColumnElement[bool]:
     return and_(Instance.state == "draining", Instance.left_sequence.is_(None))
 
 
-def derive(session: Session, domain: str) -> tuple[Route, ...]:
+def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
     """The routes of all apps: their hosts, and the web instances that are up and serve.
 
-    An app without such an instance answers with H10 when its instances crashed, else H14.
+    An app without such an instance answers with H10 when its instances crashed, else H14. The last
+    route is the control plane's name, which no app has: routers refuse it, or send people on.
     """
+    apps = session.execute(
+        select(App.id, App.name).where(App.destroyed_at.is_(None)).order_by(App.id)
+    ).all()
+    reserved = {settings.control_host, *(f"{name}.{settings.domain}" for _, name in apps)}
     hosts: dict[int, list[str]] = {}
     for app_id, host in session.execute(select(Domain.app_id, Domain.host)):
-        hosts.setdefault(app_id, []).append(host)
+        if host not in reserved:  # it was free under another HYTHE_DOMAIN
+            hosts.setdefault(app_id, []).append(host)
     targets: dict[int, list[Target]] = {}
     crashed: set[int] = set()
     serving = (
@@ -150,15 +156,16 @@ def derive(session: Session, domain: str) -> tuple[Route, ...]:
             )
         elif instance.crashes:
             crashed.add(instance.app_id)
-    apps = session.execute(
-        select(App.id, App.name).where(App.destroyed_at.is_(None)).order_by(App.id)
-    )
-    return tuple(
+    routes = [
         Route(
             app=name,
-            hosts=(f"{name}.{domain}", *sorted(hosts.get(app_id, []))),
+            hosts=(f"{name}.{settings.domain}", *sorted(hosts.get(app_id, []))),
             targets=tuple(targets.get(app_id, [])),
             error="H10" if app_id in crashed else "H14",
         )
         for app_id, name in apps
+    ]
+    control = Route(
+        app="hythe", hosts=(settings.control_host,), error="H32", redirect=settings.control_url
     )
+    return (*routes, control)

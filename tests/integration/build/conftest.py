@@ -120,6 +120,8 @@ def builds(
     yield builds
     for container in engine.instances.list(names.labels):
         engine.instances.remove(container.id)
+    for network in engine.instances.list_networks(names.labels):
+        engine.instances.remove_network(network)
     for reference in engine.images.list(names.prefix):
         engine.images.remove(reference)
 

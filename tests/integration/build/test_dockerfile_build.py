@@ -1,11 +1,14 @@
 """Dockerfile builds."""
 
+import socket
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 
 import pytest
 from images import BUSYBOX, busybox
 from integration.build.conftest import Builds
 
+from hythe import network
 from hythe.build.nursery import Nursery
 from hythe.build.result import DOCKERFILE_CAPABILITIES
 
@@ -92,3 +95,20 @@ def test_a_step_over_the_time_limit_is_ended(builds: Builds, start: Callable[...
     start(**LIMITS)
     deployment = builds.fail({"Dockerfile": f"FROM {BUSYBOX}\nRUN sleep 300\n"})
     assert deployment.error_cause == "The build took longer than 8 s."
+
+
+@pytest.mark.usefixtures("stage")
+def test_a_step_reaches_no_port_of_the_host(builds: Builds) -> None:
+    names, instances = builds.names, builds.engine.instances
+    network.ensure_for_builds(builds.engine, builds.settings, names)
+    subnet = instances.ensure_network(names.build_network, names.build_bridge, [], names.labels)
+    instances.isolate(names.bridge_prefix, [])
+    try:
+        with socket.create_server(("0.0.0.0", 0)) as server:
+            address = f"{ip_network(subnet)[1]} {server.getsockname()[1]}"
+            step = f"RUN nc -w 3 {address} </dev/null && echo reached || echo refused, $?"
+            deployment, _ = builds.build({"Dockerfile": f"FROM {BUSYBOX}\n{step}\nCMD sh\n"})
+    finally:
+        instances.unisolate(names.bridge_prefix)
+    transcript = builds.transcript(deployment.id)
+    assert "\n       refused, 1" in transcript, transcript

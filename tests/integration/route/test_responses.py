@@ -16,6 +16,7 @@ from integration.route.rig import (
 )
 
 from hythe.route.options import Timeouts
+from hythe.wire import Route, RouteTable
 
 ASK = f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n"
 
@@ -132,6 +133,21 @@ def test_no_instances_answer_the_route_s_code(start_router, tmp_path):
     assert status == 503
     assert b"Hythe-Error: H80" in head
     assert b"Maintenance" in body
+
+
+def test_a_redirect_takes_reads_elsewhere_and_refuses_the_rest(start_router, tmp_path):
+    route = Route("hythe", (HOST,), error="H32", redirect="https://hythe.example.com:7600")
+    write_table(tmp_path / "t", RouteTable(1, 1, (route,)))
+    router = start_router(table=tmp_path / "t")
+    head = ask(router, f"GET /v1/apps?x=1 HTTP/1.1\r\nHost: {HOST}\r\n\r\n").head()
+    assert head.startswith(b"HTTP/1.1 307 ")
+    assert b"\r\nLocation: https://hythe.example.com:7600/v1/apps?x=1\r\n" in head
+    push = f"POST /shop.git/git-receive-pack HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 4\r\n"
+    wire = ask(router, f"{push}Authorization: Basic eDp5\r\n\r\n0000")
+    head = wire.head()
+    assert head.startswith(b"HTTP/1.1 403 ")
+    assert b"\r\nHythe-Error: H32\r\n" in head
+    assert b"Location" not in head
 
 
 def test_a_refused_connection_is_h21(start_router, tmp_path):

@@ -1,5 +1,7 @@
 """Which instances get requests, and when a table gets a new version."""
 
+import json
+
 import pytest
 from builders import make_app, make_deployment, make_release
 
@@ -56,8 +58,10 @@ def test_only_the_serving_deployment_gets_requests(
     app: App, publisher: Publisher, sent: list[RouteTable]
 ) -> None:
     publisher.publish()
-    [route] = sent[0].routes
+    route, control = sent[0].routes
     assert route.hosts == ("shop.localhost", "shop.example.com")
+    assert control.hosts == ("hythe.localhost",)
+    assert (control.targets, control.redirect) == ((), "http://127.0.0.1:7600")
     assert [(t.host, t.release) for t in route.targets] == [("10.0.0.1", "v1")]
     assert sent[0].version == (9, 1)
 
@@ -128,3 +132,16 @@ def test_a_refresh_publishes_what_changed_without_a_deploy(
         tx.add(Domain(app_id=app.id, host="new.example.com"))
     publisher.refresh()
     assert "new.example.com" in sent[-1].routes[0].hosts
+
+
+def test_no_app_gets_the_control_planes_name(
+    app: App, settings: Settings, database: Database, sent: list[RouteTable]
+) -> None:
+    """The domain was free when the app got it; then the operator chose HYTHE_DOMAIN."""
+    with database.write() as tx:
+        tx.add(Domain(app_id=app.id, host="hythe.example.com"))
+    chosen = settings.model_copy(update={"domain": "example.com", "bind": "0.0.0.0"})
+    Publisher(chosen, database, 9, sent.append).publish()
+    route, control = RouteTable.loads(json.dumps(sent[0].to_json())).routes
+    assert "hythe.example.com" not in route.hosts
+    assert control.redirect == "https://hythe.example.com:7600"

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -82,8 +82,8 @@ def app_exists(session: Session, app_id: int) -> bool:
     return app is not None and app.destroyed_at is None
 
 
-def all_apps(session: Session, settings: Settings) -> Items[AppAnswer]:
-    """All of them, by name."""
+def all_apps(session: Session, settings: Settings, base: str) -> Items[AppAnswer]:
+    """All of them, by name. base: where the client reaches the control plane, with a slash."""
     rows = session.execute(
         select(App, Release.version)
         .outerjoin(Deployment, Deployment.id == App.serving_id)
@@ -92,26 +92,31 @@ def all_apps(session: Session, settings: Settings) -> Items[AppAnswer]:
         .order_by(App.name)
     ).all()
     known = overviews(session, {app.id: app.serving_id is not None for app, _ in rows})
-    return Items(items=[_answer(settings, app, version, known[app.id]) for app, version in rows])
+    return Items(
+        items=[_answer(settings, base, app, version, known[app.id]) for app, version in rows]
+    )
 
 
 @router.get("", summary="List apps")
-def list_apps(context: CurrentContext) -> Items[AppAnswer]:
+def list_apps(request: Request, context: CurrentContext) -> Items[AppAnswer]:
     with context.database.read() as session:
-        return all_apps(session, context.settings)
+        return all_apps(session, context.settings, str(request.base_url))
 
 
 @router.post("", status_code=201, summary="Create an app", dependencies=[needs("manage")])
-def create_app(body: NewApp, context: CurrentContext, actor: CurrentActor) -> AppAnswer:
+def create_app(
+    body: NewApp, request: Request, context: CurrentContext, actor: CurrentActor
+) -> AppAnswer:
     with context.database.write() as tx:
         app = create(tx, body.name if body.name is not None else fresh_name(tx), actor.name)
-        return _answer(context.settings, app, None, overviews(tx, {app.id: False})[app.id])
+        overview = overviews(tx, {app.id: False})[app.id]
+        return _answer(context.settings, str(request.base_url), app, None, overview)
 
 
 @router.get("/{app}", summary="Show an app")
-def show_app(app: str, context: CurrentContext) -> AppDetail:
+def show_app(app: str, request: Request, context: CurrentContext) -> AppDetail:
     with context.database.read() as session:
-        return app_detail(session, context.settings, find_app(session, app))
+        return app_detail(session, context.settings, str(request.base_url), find_app(session, app))
 
 
 @router.delete("/{app}", status_code=202, summary="Destroy an app", dependencies=[needs("manage")])
@@ -129,7 +134,8 @@ def implied_host(settings: Settings, app: App) -> str:
     return f"{app.name}.{settings.domain}"
 
 
-def app_detail(session: Session, settings: Settings, app: App) -> AppDetail:
+def app_detail(session: Session, settings: Settings, base: str, app: App) -> AppDetail:
+    """base: the address at which the client reaches the control plane, with a slash."""
     serving = session.get(Deployment, app.serving_id) if app.serving_id else None
     release = session.get(Release, serving.release_id) if serving else None
     spec = ReleaseSpec.of(release) if release else None
@@ -138,7 +144,7 @@ def app_detail(session: Session, settings: Settings, app: App) -> AppDetail:
         select(Domain.host).where(Domain.app_id == app.id).order_by(Domain.host)
     )
     return AppDetail(
-        **dict(_answer(settings, app, release.version if release else None, overview)),
+        **dict(_answer(settings, base, app, release.version if release else None, overview)),
         hosts=[implied_host(settings, app), *hosts],
         builder=spec.kind if spec else None,
         user=spec.user if spec else None,
@@ -146,12 +152,14 @@ def app_detail(session: Session, settings: Settings, app: App) -> AppDetail:
     )
 
 
-def _answer(settings: Settings, app: App, version: int | None, overview: Overview) -> AppAnswer:
+def _answer(
+    settings: Settings, base: str, app: App, version: int | None, overview: Overview
+) -> AppAnswer:
     return AppAnswer(
         **dict(overview),
         name=app.name,
         url=settings.app_url(implied_host(settings, app)),
-        git_url=f"{settings.api_url}/{app.name}.git",
+        git_url=f"{base}{app.name}.git",  # at the address that this client uses
         deploy_branch=app.deploy_branch,
         release=version,
         created_at=app.created_at,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from hythe.api.context import Context, CurrentContext
@@ -48,12 +48,14 @@ def _stream_of(model: Any) -> dict[int | str, dict[str, Any]]:
     response_class=EventStream,
     responses=_stream_of(Items[AppAnswer]),
 )
-def follow_apps(context: CurrentContext) -> StreamingResponse:
+def follow_apps(request: Request, context: CurrentContext) -> StreamingResponse:
+    base = str(request.base_url)
+
     def make() -> str:
         with context.database.read() as session:
-            return all_apps(session, context.settings).model_dump_json()
+            return all_apps(session, context.settings, base).model_dump_json()
 
-    return EventStream(state_events("apps", context.live.document("apps", make)))
+    return EventStream(state_events("apps", context.live.document(f"apps {base}", make)))
 
 
 @router.get(
@@ -64,20 +66,21 @@ def follow_apps(context: CurrentContext) -> StreamingResponse:
     response_class=EventStream,
     responses=_stream_of(AppState),
 )
-def follow_app(app: str, context: CurrentContext) -> StreamingResponse:
+def follow_app(app: str, request: Request, context: CurrentContext) -> StreamingResponse:
+    base = str(request.base_url)
     with context.database.read() as session:
         app_id = find_app(session, app).id
-    document = context.live.document(f"app {app_id}", lambda: _state(context, app_id))
+    document = context.live.document(f"app {app_id} {base}", lambda: _state(context, base, app_id))
     return EventStream(state_events("app", document))
 
 
-def _state(context: Context, app_id: int) -> str | None:
+def _state(context: Context, base: str, app_id: int) -> str | None:
     with context.database.read() as session:
         app = session.get(App, app_id)
         if app is None or app.destroyed_at is not None:
             return None
         state = AppState(
-            app=app_detail(session, context.settings, app),
+            app=app_detail(session, context.settings, base, app),
             formation=formation(session, app),
             instances=live_instances(session, app),
             deployments=newest_deployments(session, app, NEWEST),

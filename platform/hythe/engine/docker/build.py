@@ -1,8 +1,8 @@
 """Dockerfile builds: by the classic builder, which has limits, unless one needs BuildKit.
 
 The classic builder limits a step's memory, CPU and processes, but mounts nothing into it. BuildKit
-mounts secrets and caches; its steps have a limit together where cgroups allow it. The caller limits
-the time of both, by closing the iterator or by being killed.
+mounts secrets and caches and knows no networks but its own; its steps have a limit together where
+cgroups allow it. The caller limits the time of both, by closing the iterator or by being killed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,6 +31,7 @@ class DockerfileBuild:
         limits: Limits,
         args: Mapping[str, str],
         secrets: Mapping[str, Path],
+        network: str | None,
     ) -> Iterator[str]:
         path = (context / dockerfile).resolve()
         if not path.is_relative_to(context.resolve()) or not path.is_file():
@@ -39,7 +40,9 @@ class DockerfileBuild:
             )
         read = Dockerfile.read(path)
         values = {name: args[name] for name in args if name not in PREDEFINED}
-        order = Order(context, path, ref, labels, limits, read.accepted(args), values, secrets)
+        order = Order(
+            context, path, ref, labels, limits, read.accepted(args), values, secrets, network
+        )
         return self._lines(read, order, read.withheld(args))
 
     def _lines(self, read: Dockerfile, order: Order, withheld: list[str]) -> Iterator[str]:
@@ -55,7 +58,7 @@ class DockerfileBuild:
                 "Write the Dockerfile without that, or let the operator install docker's client.",
             )
         limited = self._buildkit.limit(order.limits)
-        yield f"{read.buildkit} needs BuildKit" + (
-            "" if limited else ": steps are limited in time only, not in memory, CPU or processes"
+        yield f"{read.buildkit} needs BuildKit: steps reach the host's ports" + (
+            "" if limited else ", and are limited in time only, not in memory, CPU or processes"
         )
         yield from self._buildkit.run(order)

@@ -59,6 +59,7 @@ class ClassicBuilder:
                 buildargs=dict(order.args),
                 container_limits=memory,
                 extra_hosts=MARK,
+                network_mode=order.network,
                 rm=True,
                 forcerm=True,
                 decode=True,

@@ -1,8 +1,9 @@
-"""Packet filter rules that keep apps away from the host.
+"""Packet filter rules that keep apps away from the host, and other machines away from apps.
 
 The engine keeps bridges apart by itself, but from a container every port that the host opens on all
-addresses answers at the gateway. These rules live in two chains of our own for each bridge prefix:
-one for packets to the host, one for packets through it.
+addresses answers at the gateway. And where the host forwards packets, as Docker before 28 leaves it
+on a router, other machines reach containers whose ports nobody published. These rules live in three
+chains of our own for each bridge prefix: for packets to the host, out of a bridge, and into one.
 """
 
 import shutil
@@ -26,47 +27,53 @@ class Firewall:
         with self._lock:
             for command in _commands():
                 _fill(command, chain_rules(bridge_prefix, host_ports, METADATA[command]))
-                for parent, chain in _jumps(command, bridge_prefix).items():
-                    jump = (parent, "-i", f"{bridge_prefix}+", "-j", chain)
+                through = "DOCKER-USER" if _holds(command, "-n", "-L", "DOCKER-USER") else "FORWARD"
+                for jump in jumps(bridge_prefix, through):
                     if not _holds(command, "-C", *jump):
                         _change(command, "-I", *jump)
 
     def unisolate(self, bridge_prefix: str) -> None:
-        to_host, through = chains(bridge_prefix)
-        parents = {"INPUT": to_host, "DOCKER-USER": through, "FORWARD": through}
+        places = [*jumps(bridge_prefix, "DOCKER-USER"), *jumps(bridge_prefix, "FORWARD")]
         with self._lock:
             for command in _commands():
-                for parent, chain in parents.items():
-                    jump = (parent, "-i", f"{bridge_prefix}+", "-j", chain)
+                for jump in places:
                     while _holds(command, "-C", *jump):
                         _change(command, "-D", *jump)
-                for chain in (to_host, through):
+                for chain in chains(bridge_prefix):
                     if _holds(command, "-n", "-L", chain):
                         _change(command, "-F", chain)
                         _change(command, "-X", chain)
 
 
-def _jumps(command: str, bridge_prefix: str) -> dict[str, str]:
-    """Which of the kernel's or the engine's chains leads to which of ours."""
-    to_host, through = chains(bridge_prefix)
-    user = _holds(command, "-n", "-L", "DOCKER-USER")
-    return {"INPUT": to_host, "DOCKER-USER" if user else "FORWARD": through}
+def jumps(bridge_prefix: str, through: str) -> list[tuple[str, ...]]:
+    """The rules that lead to our chains; `through` is the chain that forwarded packets pass."""
+    host, out, into = chains(bridge_prefix)
+    bridges = f"{bridge_prefix}+"
+    return [
+        ("INPUT", "-i", bridges, "-j", host),
+        (through, "-i", bridges, "-j", out),
+        (through, "-o", bridges, "-j", into),
+    ]
 
 
-def chains(bridge_prefix: str) -> tuple[str, str]:
-    """The names of our chains, to the host and through it; at most 28 characters each."""
-    return f"HYTHE-{bridge_prefix}-HOST", f"HYTHE-{bridge_prefix}-OUT"
+def chains(bridge_prefix: str) -> tuple[str, str, str]:
+    """The names of our chains: to the host, out of bridges, into them; at most 28 characters."""
+    start = f"HYTHE-{bridge_prefix}"
+    return f"{start}-HOST", f"{start}-OUT", f"{start}-IN"
 
 
 def chain_rules(bridge_prefix: str, host_ports: Sequence[int], metadata: str) -> str:
-    """Both chains whole, in iptables-restore's format, which replaces their content at once."""
-    to_host, through = chains(bridge_prefix)
-    rules = [f"-A {to_host} -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"]
-    rules += [f"-A {to_host} -p tcp --dport {port} -j ACCEPT" for port in host_ports]
-    for chain, where in ((to_host, ""), (through, f"-d {metadata} ")):
+    """All chains whole, in iptables-restore's format, which replaces their content at once."""
+    host, out, into = chains(bridge_prefix)
+    known = "-m conntrack --ctstate ESTABLISHED,RELATED"
+    rules = [f"-A {host} {known} -j ACCEPT"]
+    rules += [f"-A {host} -p tcp --dport {port} -j ACCEPT" for port in host_ports]
+    rules += [f"-A {into} {known} -j RETURN", f"-A {into} -i {bridge_prefix}+ -j RETURN"]
+    for chain, where in ((host, ""), (out, f"-d {metadata} "), (into, "")):
         rules.append(f"-A {chain} {where}-p tcp -j REJECT --reject-with tcp-reset")
         rules.append(f"-A {chain} {where}-j REJECT")
-    return "\n".join(["*filter", f":{to_host} -", f":{through} -", *rules, "COMMIT", ""])
+    names = (f":{chain} -" for chain in (host, out, into))
+    return "\n".join(["*filter", *names, *rules, "COMMIT", ""])
 
 
 def _commands() -> list[str]:

@@ -80,8 +80,11 @@ class DockerImages:
         limits: Limits,
         args: Mapping[str, str] | None = None,
         secrets: Mapping[str, Path] | None = None,
+        network: str | None = None,
     ) -> Iterator[str]:
-        return self._build.run(context, dockerfile, ref, labels, limits, args or {}, secrets or {})
+        return self._build.run(
+            context, dockerfile, ref, labels, limits, args or {}, secrets or {}, network
+        )
 
     def tag(self, ref: str, new_ref: str) -> None:
         repository, tag = parse_repository_tag(new_ref)

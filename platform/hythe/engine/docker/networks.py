@@ -11,9 +11,12 @@ from docker.errors import NotFound as Absent
 from docker.types import IPAMConfig, IPAMPool
 
 from hythe.engine.docker.client import Client, label_filters, speaking
-from hythe.errors import AddressTaken
+from hythe.errors import AddressTaken, EngineError
 
 ROUTES = Path("/proc/net/route")
+# docs.docker.com/network/drivers/bridge: options of the bridge driver
+BRIDGE_NAME = "com.docker.network.bridge.name"
+BETWEEN_CONTAINERS = "com.docker.network.bridge.enable_icc"
 
 
 class DockerNetworks:
@@ -21,16 +24,37 @@ class DockerNetworks:
         self._client = client
 
     def ensure(
-        self, name: str, bridge: str, subnets: Sequence[str], labels: Mapping[str, str]
+        self,
+        name: str,
+        bridge: str,
+        subnets: Sequence[str],
+        labels: Mapping[str, str],
+        *,
+        neighbours: bool = True,
     ) -> str:
+        options = {BRIDGE_NAME: bridge, BETWEEN_CONTAINERS: str(neighbours).lower()}
         if subnet := self._subnet(name):
             return subnet
+        try:
+            return self._made(name, options, subnets, labels)
+        except EngineError:
+            if subnet := self._subnet(name):  # another thread was faster
+                return subnet
+            raise
+
+    def _made(
+        self,
+        name: str,
+        options: Mapping[str, str],
+        subnets: Sequence[str],
+        labels: Mapping[str, str],
+    ) -> str:
         taken = [*host_routes(ROUTES.read_text()), *self._subnets()]
         for candidate in map(IPv4Network, subnets):
             if any(candidate.overlaps(other) for other in taken):
                 continue
             with suppress(AddressTaken):  # the engine knows of one that we did not see
-                self._create(name, bridge, candidate, labels)
+                self._create(name, options, candidate, labels)
                 return str(candidate)
         raise AddressTaken(
             f"None of the {len(subnets)} subnets for {name} is free on this host.",
@@ -47,14 +71,18 @@ class DockerNetworks:
         return sorted(network["Name"] for network in found)
 
     def _create(
-        self, name: str, bridge: str, subnet: IPv4Network, labels: Mapping[str, str]
+        self,
+        name: str,
+        options: Mapping[str, str],
+        subnet: IPv4Network,
+        labels: Mapping[str, str],
     ) -> None:
         pool = IPAMPool(subnet=str(subnet), gateway=str(subnet[1]))
         with speaking():
             self._client.api.create_network(
                 name,
                 driver="bridge",
-                options={"com.docker.network.bridge.name": bridge},
+                options=dict(options),
                 ipam=IPAMConfig(pool_configs=[pool]),
                 labels=dict(labels),
                 check_duplicate=True,

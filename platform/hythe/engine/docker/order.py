@@ -17,3 +17,4 @@ class Order:
     args: Mapping[str, str]  # only those that the image's history may tell
     values: Mapping[str, str]  # BuildKit mounts these where a step asks for them,
     secrets: Mapping[str, Path]  # and these files
+    network: str | None  # of the classic builder's steps

@@ -48,6 +48,7 @@ class MemoryImages:
         limits: Limits,
         args: Mapping[str, str] | None = None,
         secrets: Mapping[str, Path] | None = None,
+        network: str | None = None,
     ) -> Iterator[str]:
         if not (context / dockerfile).is_file():
             raise BuildError(f"{dockerfile} is not a file of the source.")

@@ -106,7 +106,13 @@ class MemoryInstances:
             return Follower(self._world, self._world.box(container_id))
 
     def ensure_network(
-        self, name: str, bridge: str, subnets: Sequence[str], labels: Mapping[str, str]
+        self,
+        name: str,
+        bridge: str,
+        subnets: Sequence[str],
+        labels: Mapping[str, str],
+        *,
+        neighbours: bool = True,
     ) -> str:
         with self._world.call("ensure_network"):
             if known := self._world.networks.get(name):

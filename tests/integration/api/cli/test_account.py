@@ -41,7 +41,7 @@ def test_login_keeps_the_token_for_the_owner_only(
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{plane.token(name='me')}\n"))
     monkeypatch.delenv("HYTHE_TOKEN")
     monkeypatch.delenv("HYTHE_API")
-    assert hythe("login", "--url", plane.url).code == 0
+    assert hythe("login", plane.url).code == 0
     path = credentials.default_path()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert hythe("whoami").out == f"me (manage) at {plane.url}\n"
@@ -51,7 +51,7 @@ def test_a_wrong_token_is_not_kept(
     hythe: Hythe, plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("wrong\n"))
-    assert hythe("login", "--url", plane.url).code == 3
+    assert hythe("login", plane.url).code == 3
     assert not credentials.default_path().exists()
 
 
