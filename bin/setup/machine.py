@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -87,9 +87,9 @@ def missing_packages() -> list[str]:
     return [package for package, there in wanted.items() if not there]
 
 
-def install_packages(place: Place, asking: bool) -> None:
+def install_packages(place: Place, asking: bool, others: Sequence[str] = ()) -> None:
     """Install what is missing with apt, after saying what and asking where there is a terminal."""
-    packages = missing_packages()
+    packages = [*missing_packages(), *others]
     if not packages:
         return
     names = " ".join(packages)

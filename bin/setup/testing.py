@@ -2,11 +2,14 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 from . import engine, environment, machine
 from .output import detail, step
 from .place import CHECKOUT, Place
 from .up import base_images
+
+SERVERS = {"docker-registry": "docker-registry", "openssh-server": "sshd"}  # package: program
 
 
 def main(arguments: list[str]) -> int:
@@ -19,7 +22,7 @@ def main(arguments: list[str]) -> int:
     place.make()
     with place.locked():
         machine.check_disk(place, CHECKOUT)
-        machine.install_packages(place, asking=not os.environ.get("CI"))
+        machine.install_packages(place, not os.environ.get("CI"), server_packages())
         environment.ensure(dev=True)
         with step("Starting the Docker engine"):
             started = engine.ensure(place)
@@ -29,6 +32,17 @@ def main(arguments: list[str]) -> int:
     finally:
         if started and (said := engine.stop(place)):
             detail(said)
+
+
+def server_packages() -> list[str]:
+    """Debian's servers that tests run copies of and that are missing.
+
+    Where an init system runs they would be started for everybody on the network, so there they are
+    left to the person; tests that need them are skipped, and say so.
+    """
+    if Path("/run/systemd/system").exists() and not os.environ.get("CI"):
+        return []
+    return [package for package, name in SERVERS.items() if machine.program(name) is None]
 
 
 def _run(arguments: list[str]) -> int:

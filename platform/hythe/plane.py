@@ -64,7 +64,7 @@ def serve(settings: Settings, nursery: Nursery) -> None:
         engine.instances.isolate(names.bridge_prefix, ports)
 
     isolate()
-    source = SourceStage(settings, database)
+    source = SourceStage(settings, database, vault)
     build = BuildStage(settings, database, engine, names, vault, nursery)
     store = LogStore(settings)
     collector = Collector(settings, database, engine, names)

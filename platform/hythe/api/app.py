@@ -14,19 +14,22 @@ from hythe.api.v1 import (
     apps,
     builds,
     config,
+    deploy,
+    deploy_keys,
     deployments,
     domains,
     formation,
     instances,
     logs,
+    manifest,
+    registries,
     releases,
     tokens,
-    uploads,
 )
 
 NOUNS = (
-    apps, config, deployments, uploads, builds, releases, formation, instances, domains, logs,
-    tokens, account,
+    apps, manifest, config, deployments, deploy, builds, releases, formation, instances, domains,
+    deploy_keys, logs, registries, tokens, account,
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from hythe.api.tokens import authenticate
 from hythe.errors import HytheError, TooLarge, Unauthorized, WrongHost
 
 OPEN_PATHS = frozenset({"/healthz"})
+JSON = "application/json"
 JSON_LIMIT = 1024 * 1024
 _UPLOAD = re.compile(r"/v1/apps/[^/]+/deployments")
 
@@ -59,7 +60,8 @@ class Gate:
         """receive, for a body of bounded size; git's own limit has better words for a pusher."""
         if problems.is_git(path):
             return receive
-        limit = self._context.settings.upload_limit if _UPLOAD.fullmatch(path) else JSON_LIMIT
+        upload = _UPLOAD.fullmatch(path) and not headers.get("content-type", "").startswith(JSON)
+        limit = self._context.settings.upload_limit if upload else JSON_LIMIT
         if _declared_length(headers) > limit:
             raise TooLarge(_over(limit))
         return _counted(receive, limit)

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from hythe import __version__
+from hythe.api.v1.deploy import NewDeployment
 
 DESCRIPTION = """\
 Everything that the command line and the dashboard do. Send a token in the header
@@ -16,6 +17,7 @@ Everything that the command line and the dashboard do. Send a token in the heade
 
 TAGS = [
     {"name": "apps", "description": "What is deployed under a name."},
+    {"name": "manifest", "description": "A document that says what an app should be."},
     {"name": "config", "description": "Environment variables, encrypted at rest."},
     {"name": "deployments", "description": "Attempts to make an app run something."},
     {"name": "builds", "description": "How images came to be."},
@@ -23,7 +25,9 @@ TAGS = [
     {"name": "formation", "description": "How many instances should run."},
     {"name": "instances", "description": "What runs right now."},
     {"name": "domains", "description": "Host names of an app."},
+    {"name": "deploy keys", "description": "SSH keys for fetching an app's source."},
     {"name": "logs", "description": "What apps, router and platform say."},
+    {"name": "registries", "description": "Credentials for pulling images."},
     {"name": "tokens", "description": "Who may use the API."},
     {"name": "account", "description": "Whose token this is."},
     {"name": "health", "description": "Whether the control plane is up."},
@@ -37,6 +41,9 @@ def document(app: FastAPI) -> dict[str, Any]:
     )
     made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     made["security"] = [{"token": []}]
+    for model in (NewDeployment,):  # its endpoint takes other types too, and parses it itself
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        made["components"]["schemas"] |= {**schema.pop("$defs"), model.__name__: schema}
     for path, operations in made["paths"].items():
         for operation in operations.values():
             if path == "/healthz":

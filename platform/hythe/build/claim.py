@@ -7,8 +7,23 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased
 
+from hythe.appjson import AppJson
 from hythe.build.outcome import Failure
-from hythe.model import App, Build, ConfigVar, Database, Deployment, Source, Vault, Write, now
+from hythe.imagename import ImageName
+from hythe.model import (
+    App,
+    Build,
+    ConfigVar,
+    Database,
+    Deployment,
+    Registry,
+    Source,
+    Vault,
+    Write,
+    now,
+)
+
+BUILDPACK_PREFIX = "BP_"  # config vars that every build sees
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +38,9 @@ class Claim:
     version: str
     attempts: int
     env: dict[str, str]
+    procfile: str | None = None
+    image: str | None = None  # the name of an image; there is nothing to build then
+    login: dict[str, str] | None = None  # for its registry
 
 
 class Claims:
@@ -140,12 +158,34 @@ class Claims:
             source=source.path,
             version=source.commit or source.tree,
             attempts=build.attempts,
-            env={
+            env=self._first_env(source)
+            | {
                 row.key: self._vault.unseal(row.value)
                 for row in config
-                if row.build or row.key.startswith("BP_")
+                if row.build or row.key.startswith(BUILDPACK_PREFIX)
             },
+            procfile=source.procfile,
+            image=source.location if source.kind == "image" else None,
+            login=self._login(tx, source),
         )
+
+    def _first_env(self, source: Source) -> dict[str, str]:
+        """What app.json gives to buildpacks; config vars, once they are there, come before it."""
+        if source.app_json is None:
+            return {}
+        about = AppJson.read(self._vault.unseal(source.app_json))
+        given = about.first_values(()).items()
+        return {key: value for key, value in given if key.startswith(BUILDPACK_PREFIX)}
+
+    def _login(self, tx: Write, source: Source) -> dict[str, str] | None:
+        """The stored credentials for the registry of an image."""
+        if source.kind != "image" or not source.location:
+            return None
+        host = ImageName.parse(source.location).host
+        row = tx.scalar(select(Registry).where(Registry.host == host))
+        if row is None:
+            return None
+        return {"user": row.username, "password": self._vault.unseal(row.password)}
 
 
 def _rows(tx: Write, claim: Claim) -> tuple[Deployment, Build] | None:

@@ -7,6 +7,7 @@ import click
 import typer
 
 from hythe.cli import (  # noqa: F401 - importing registers the commands
+    apply,
     apps,
     builds,
     config,
@@ -15,6 +16,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     logs,
     programs,
     ps,
+    registries,
     releases,
     tokens,
 )

@@ -69,7 +69,7 @@ class Settler:
                     .join(Source, Deployment.source_id == Source.id)
                     .outerjoin(Release, Deployment.release_id == Release.id)
                     .where(Source.id.in_(self._open[app_id]))
-                    .where(Deployment.kind.in_(["push", "upload"]))
+                    .where(Deployment.kind.in_(["push", "upload", "git", "commit"]))
                     .order_by(Deployment.id)
                 ).all()
             refs: dict[str, str | None] = {}
@@ -111,7 +111,7 @@ class Settler:
 def _outcome(deployment: Deployment, source: Source, version: int | None) -> dict[str, str | None]:
     refs: dict[str, str | None] = {}
     if version is not None:
-        refs[f"{KEPT}{version}"] = source.commit or source.tree
-    if deployment.status == "live" and source.commit and source.ref:
+        refs[f"{KEPT}{version}"] = source.kept
+    if deployment.status == "live" and deployment.kind == "push" and source.ref:
         refs[source.ref] = source.commit
     return refs

@@ -19,6 +19,7 @@ NAMES = {
     "Change": "Change",
     "MintedToken": "MintedToken",
     "Account": "Account",
+    "ManifestChange": "ManifestChange",
 }
 SHAPES = [shape for shape in vars(answers).values() if is_typeddict(shape)]
 
