@@ -99,6 +99,7 @@ def test_an_image_is_pulled_with_credentials_and_frozen_by_digest(
 ) -> None:
     first, second = made.image(), made.image()
     name = registry.push(first, "shop:1")
+    made.images.append(name)
     log_in(builds, registry)
     deployment, build = deploy(builds, name)
     assert deployment.status == "built", builds.transcript(deployment.id)
