@@ -10,7 +10,7 @@ _DOUBLE = r'"(?:\\.|[^"\\])*"'
 _ESCAPED = r"\\."
 _QUOTED = re.compile(rf"{_SINGLE}|{_DOUBLE}|{_ESCAPED}", re.DOTALL)
 _SPECIAL = re.compile(r"[$`|&;<>()*?\[\]{}~#\n]")
-_IN_DOUBLE = re.compile(r"(?<!\\)(?:\\\\)*([$`])")
+_IN_DOUBLE = re.compile(r"[$`]")  # escaped or not: shlex reads the escape otherwise
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 

@@ -138,10 +138,7 @@ def difference(
     if manifest.has("env"):
         changes += _env(manifest, now)
     if manifest.has("formation"):
-        wanted = manifest.quantities()
-        kept = {kind: wanted.get(kind, 0) for kind in manifest.formation.keys() | wanted.keys()}
-        gone = {kind: 0 for kind, quantity in now.formation.items() if quantity}
-        changes += _section("formation", now.formation, {**gone, **kept, **wanted})
+        changes += _formation(manifest, now)
     if manifest.has("domains"):
         hosts = {names.host_name(one) for one in manifest.domains or ()} - {host}
         changes += [Change(f"domains.{one}", None, one) for one in sorted(hosts - now.domains)]
@@ -189,6 +186,15 @@ def _env(manifest: Manifest, now: Now) -> list[Change]:
             changes.append(Change(f"env.{key}", None, SECRET))
     gone = sorted(now.env.keys() - manifest.env.keys())
     return changes + [Change(f"env.{key}", SECRET, None) for key in gone]
+
+
+def _formation(manifest: Manifest, now: Now) -> list[Change]:
+    """Types that the manifest does not name go to nought; without a quantity they stay."""
+    named = manifest.formation.keys()
+    here = {kind: number for kind, number in now.formation.items() if number or kind in named}
+    wanted = manifest.quantities()
+    stay = {kind: number for kind, number in here.items() if kind in named}
+    return _section("formation", here, {**dict.fromkeys(here, 0), **stay, **wanted})
 
 
 def _section(name: str, before: Mapping[str, object], after: Mapping[str, object]) -> list[Change]:

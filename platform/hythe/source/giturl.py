@@ -15,7 +15,7 @@ LONGEST = 1000
 _SCHEMES = {"https": "https", "http": "http", "ssh": "ssh", "git+ssh": "ssh", "ssh+git": "ssh"}
 _SCP = re.compile(r"(?:([A-Za-z0-9._-]+)@)?(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(?!//)(.+)")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+")
-_REF = re.compile(r"(?!-)(?!/)(?!.*(?:\.\.|//|@\{|\.lock$|/$|\.$))[^\x00-\x20\x7f~^:?*\[\\]{1,250}")
+_REF = re.compile(r"(?![-+/])(?!.*(?:\.\.|//|@\{|\.lock$|/$|\.$))[^\x00-\x20\x7f~^:?*\[\\]{1,250}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,10 @@ class GitUrl:
     @classmethod
     def parse(cls, text: str, *, http: bool = False) -> "GitUrl":
         """Raises BadGitUrl. `http`: plain http may leave this machine."""
-        if len(text) > LONGEST or any(ord(c) <= 32 or ord(c) == 127 for c in text):
-            raise BadGitUrl("The git URL is too long, or holds a blank or a control character.")
+        if len(text) > LONGEST or any(c <= " " or c in "\\\x7f" for c in text):
+            raise BadGitUrl(
+                "The git URL is too long, or holds a blank, a backslash or a control character."
+            )
         if "::" in text.split("/")[0] and "[" not in text:
             raise BadGitUrl(f"git's helper protocols are not allowed: {text.split('::')[0][:20]}::")
         url = _with_scheme(text) if "://" in text else _short(text)

@@ -40,6 +40,10 @@ def explain(url: GitUrl, ref: str, said: Sequence[str], *, has_key: bool) -> Hyt
             f"{url.host} shows another host key than before: it may be somebody else.",
             "If the server did change its key, remove its line from HYTHE_HOME/ssh/known_hosts.",
         )
+    if "cannot run ssh" in text:
+        return GitAway(
+            "ssh is not installed on this machine.", "Install it: `apt-get install openssh-client`."
+        )
     if "file size limit" in text or "file too large" in text or "signal 25" in text:
         return TooLarge(fix="Make the repository smaller, or raise HYTHE_UPLOAD_LIMIT.")
     if any(words in text for words in _NO_REF):
