@@ -5,6 +5,7 @@ import getpass
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -75,11 +76,24 @@ class HttpServer:
     redirects: dict[str, str] = field(default_factory=dict)  # path prefix: where to
     asked: list[str] = field(default_factory=list)  # Authorization headers that came
     stall: bool = False  # accept, and never answer
+    certificate: Path | None = None  # with its key, for TLS
     port: int = 0
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
+
+
+def make_certificate(path: Path) -> Path:
+    """A certificate for 127.0.0.1 that has signed itself, and its key, in one file."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-keyout", str(path), "-out", f"{path}.crt", "-days", "2", "-subj", "/CN=test",
+         "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True, timeout=30,
+    )  # fmt: skip
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
 
 
 @contextmanager
@@ -100,6 +114,10 @@ class _Listener(ThreadingHTTPServer):
         self.served = served
         self.over = threading.Event()
         served.port = self.server_port
+        if served.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(served.certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
 
 
 class _Handler(BaseHTTPRequestHandler):

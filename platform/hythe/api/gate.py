@@ -60,7 +60,8 @@ class Gate:
         """receive, for a body of bounded size; git's own limit has better words for a pusher."""
         if problems.is_git(path):
             return receive
-        upload = _UPLOAD.fullmatch(path) and not headers.get("content-type", "").startswith(JSON)
+        as_json = headers.get("content-type", "").strip().lower().startswith(JSON)
+        upload = _UPLOAD.fullmatch(path) and not as_json
         limit = self._context.settings.upload_limit if upload else JSON_LIMIT
         if _declared_length(headers) > limit:
             raise TooLarge(_over(limit))

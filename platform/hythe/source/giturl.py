@@ -32,12 +32,12 @@ class GitUrl:
     @classmethod
     def parse(cls, text: str, *, http: bool = False) -> "GitUrl":
         """Raises BadGitUrl. `http`: plain http may leave this machine."""
+        if "::" in text.split("/")[0] and "[" not in text:
+            raise BadGitUrl(f"git's helper protocols are not allowed: {text.split('::')[0][:20]}::")
         if len(text) > LONGEST or any(c <= " " or c in "\\\x7f" for c in text):
             raise BadGitUrl(
                 "The git URL is too long, or holds a blank, a backslash or a control character."
             )
-        if "::" in text.split("/")[0] and "[" not in text:
-            raise BadGitUrl(f"git's helper protocols are not allowed: {text.split('::')[0][:20]}::")
         url = _with_scheme(text) if "://" in text else _short(text)
         if not _HOST.fullmatch(url.host):
             raise BadGitUrl(f"'{url.host[:60]}' is not a host.")

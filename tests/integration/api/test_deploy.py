@@ -7,6 +7,7 @@ import pytest
 from builders import make_app
 from sqlalchemy import select
 
+from hythe.api.gate import JSON_LIMIT
 from hythe.model import App, Deployment, Source
 from hythe.transcript import Transcript
 
@@ -81,6 +82,14 @@ def test_bad_input_is_refused_and_leaves_nothing(
     assert words in answer.json()["detail"]
     with plane.database.read() as session:
         assert session.scalars(select(Deployment)).all() == []
+
+
+def test_json_over_its_own_limit_is_refused(api: httpx.Client) -> None:
+    for kind in ("application/json", "Application/JSON; charset=utf-8"):
+        body = json.dumps({"source": IMAGE, "procfile": "x" * JSON_LIMIT})
+        headers = {"Content-Type": kind}
+        answer = api.post("/v1/apps/shop/deployments", content=body, headers=headers)
+        assert answer.status_code == 413
 
 
 def test_a_form_brings_a_tarball_and_what_goes_along(

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 from conftest import missing
-from gitservers import HttpServer, SshServer, Upstream, http_server, ssh_server, sshd
+from gitservers import (
+    HttpServer,
+    SshServer,
+    Upstream,
+    http_server,
+    make_certificate,
+    ssh_server,
+    sshd,
+)
 from integration.source.place import Place, eventually
 
 from hythe import sshkey
@@ -208,6 +216,24 @@ def test_credentials_of_the_url_are_sealed_and_never_shown(
         assert "s3cr3t-token" not in said
         for url in (f"http://{address}", f"http://ada:wrong@{address}"):
             assert fetches.fail(url).error_code == "git-denied"
+
+
+def test_https_trusts_the_operators_authorities_only(
+    fetches: Fetches,
+    upstream: Upstream,
+    served: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    certificate = make_certificate(tmp_path / "certificate.pem")
+    with http_server(served, login="ada:pw", certificate=certificate) as server:
+        url = f"https://ada:pw@127.0.0.1:{server.port}/shop.git"
+        deployment = fetches.fail(url)
+        assert deployment.error_code == "git-away"
+        assert "certificate" in (deployment.error_cause or "")
+        assert server.asked == []
+        monkeypatch.setenv("GIT_SSL_CAINFO", f"{certificate}.crt")
+        assert fetches.files(fetches.succeed(url)) == {"app.py": "second"}
 
 
 def test_credentials_stay_with_their_server(
