@@ -22,7 +22,7 @@ from hythe.build.output import Output
 from hythe.build.result import BUILDPACKS, Kind, Result, Step
 from hythe.build.workspace import Workspace
 from hythe.engine.port import Engine, Image, Limits, Login, Mount
-from hythe.errors import ProcfileError
+from hythe.errors import BuildError, ProcfileError
 from hythe.imagename import ImageName
 from hythe.names import Names
 from hythe.settings import Settings
@@ -86,6 +86,11 @@ class Job:
 
     def _image(self, name: ImageName) -> Result:
         declared = self._procfile(None)
+        if name.repository.startswith(f"{self.names.prefix}/"):
+            raise BuildError(
+                f"{name.reference} is an image that Hythe made for a release.",
+                "Release it again: `hythe releases:redeploy` or `hythe rollback`.",
+            )
         self.transcript.step(f"Pulling {name.reference}")
         with self._step("pull"):
             image = images.pull(self.engine, name, self.login, self.transcript.detail)

@@ -16,32 +16,45 @@ from hythe.cli.waiting import succeeded
 
 LARGEST_FILE = 64 * 1024  # bytes
 
+MessageOption = Annotated[str, typer.Option("--message", "-m", help="For the release list.")]
+ImageOption = Annotated[
+    str | None,
+    typer.Option("--image", metavar="REF", help="Run an image instead: [HOST/]NAME[:TAG]."),
+]
+GitOption = Annotated[
+    str | None, typer.Option("--git", metavar="URL", help="Build a repository: https or ssh.")
+]
+RefOption = Annotated[
+    str | None, typer.Option("--ref", help="The branch, tag or commit of --git; else its default.")
+]
+CommitOption = Annotated[
+    str | None,
+    typer.Option("--commit", metavar="ID", help="Build a commit that was pushed before."),
+]
+ProcfileOption = Annotated[
+    Path | None,
+    typer.Option("--procfile", metavar="FILE", help="Instead of the source's Procfile."),
+]
+AppJsonOption = Annotated[
+    Path | None,
+    typer.Option("--app-json", metavar="FILE", help="Instead of the source's app.json."),
+]
+PortOption = Annotated[
+    int | None, typer.Option("--port", min=1, max=65535, help="Where the image serves HTTP.")
+]
+
 
 @cli.command("deploy")
 def deploy(
     app: AppOption = None,
-    message: Annotated[str, typer.Option("--message", "-m", help="For the release list.")] = "",
-    image: Annotated[
-        str | None, typer.Option(metavar="REF", help="Run an image instead: [HOST/]NAME[:TAG].")
-    ] = None,
-    git: Annotated[
-        str | None, typer.Option(metavar="URL", help="Build a repository: https or ssh.")
-    ] = None,
-    ref: Annotated[
-        str | None, typer.Option(help="The branch, tag or commit of --git; else its default.")
-    ] = None,
-    commit: Annotated[
-        str | None, typer.Option(metavar="ID", help="Build a commit that was pushed before.")
-    ] = None,
-    procfile: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Instead of the source's Procfile.")
-    ] = None,
-    app_json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Instead of the source's app.json.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Where the image serves HTTP.")
-    ] = None,
+    message: MessageOption = "",
+    image: ImageOption = None,
+    git: GitOption = None,
+    ref: RefOption = None,
+    commit: CommitOption = None,
+    procfile: ProcfileOption = None,
+    app_json: AppJsonOption = None,
+    port: PortOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy the working directory as it is.

@@ -219,6 +219,7 @@ class Scratch:
         options = {
             "BatchMode": "yes",
             "ConnectTimeout": "20",
+            "ServerAliveInterval": "15",
             "IdentitiesOnly": "yes",
             "IdentityAgent": "none",
             "StrictHostKeyChecking": "accept-new",

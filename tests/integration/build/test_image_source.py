@@ -157,6 +157,14 @@ def test_a_local_image_is_used_when_the_registry_is_away(builds: Builds, made: M
     assert "127.0.0.1:1 could not be reached; taking the image of that name" in said
 
 
+def test_images_of_other_releases_are_not_for_deploys(builds: Builds, made: Made) -> None:
+    name = builds.names.app_image(999, "b1")
+    builds.engine.images.tag(made.image(), name)
+    deployment, _ = deploy(builds, name)
+    assert deployment.error_code == "build"
+    assert "is an image that Hythe made" in (deployment.error_cause or "")
+
+
 def test_an_image_without_a_command_needs_a_procfile(builds: Builds, made: Made) -> None:
     name = made.bare(ImageConfig())
     deployment, _ = deploy(builds, name)
