@@ -144,7 +144,8 @@ class BuildStage:
             if not self._watch(claim, child):
                 return None
         finally:
-            self._running.pop(claim.app_id)
+            if self._running.get(claim.app_id) is child:  # else the app's next build has begun
+                del self._running[claim.app_id]
             child.kill()
             child.wait(HEARTBEAT_SECONDS)
         return outcome.read(Workspace.of(self._settings, claim.build_id))
