@@ -11,6 +11,7 @@ from .place import CHECKOUT, Place
 from .up import base_images
 
 PROGRAMS = ("chromium",)  # named like their packages
+SERVERS = {"docker-registry": "docker-registry", "openssh-server": "sshd"}  # package: program
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/hythe-tests.conf")
 
 
@@ -50,15 +51,27 @@ def _with_engine(name: str, arguments: list[str], run: Callable[[], int]) -> int
 def _install_packages(place: Place) -> None:
     """What Hythe needs, and the programs that tests drive; PostgreSQL without a cluster."""
     asking = not os.environ.get("CI")
+    servers = tuple(server_packages())
     if any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or not machine.program("apt-get"):
-        machine.install_packages(place, asking, PROGRAMS)
+        machine.install_packages(place, asking, PROGRAMS, servers)
         return
     NO_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
     NO_CLUSTER.write_text("create_main_cluster = false\n")  # or Debian starts one on port 5432
     try:
-        machine.install_packages(place, asking, PROGRAMS, ("postgresql",))
+        machine.install_packages(place, asking, PROGRAMS, (*servers, "postgresql"))
     finally:
         NO_CLUSTER.unlink()
+
+
+def server_packages() -> list[str]:
+    """Debian's servers that tests run copies of and that are missing.
+
+    Where an init system runs they would be started for everybody on the network, so there they are
+    left to the person; tests that need them are skipped, and say so.
+    """
+    if Path("/run/systemd/system").exists() and not os.environ.get("CI"):
+        return []
+    return [package for package, name in SERVERS.items() if machine.program(name) is None]
 
 
 def _run(arguments: list[str]) -> int:

@@ -175,6 +175,62 @@ class BadArchive(SourceError):
     default_fix = "Upload a tar or tar.gz of plain files, folders and links that stay inside it."
 
 
+class AppJsonError(SourceError):
+    """app.json cannot be read."""
+
+    code = "app-json"
+    default_fix = "See docs/how-to/manifests.md for what it may hold."
+
+
+class MissingConfig(SourceError):
+    """app.json requires config vars that have no value."""
+
+    code = "missing-config"
+    default_fix = "Give them a value: `hythe config:set KEY=VALUE`."
+
+
+class BadGitUrl(SourceError):
+    """The git URL cannot be used."""
+
+    code = "git-url"
+    default_fix = "Use https://HOST/PATH or ssh://git@HOST/PATH (also git@HOST:PATH)."
+
+
+class GitSourceMissing(SourceError):
+    """The repository or the ref does not exist."""
+
+    code = "git-missing"
+    default_fix = "Check the URL and the ref, and that Hythe may read the repository."
+
+
+class GitDenied(SourceError):
+    """The git server did not let Hythe in."""
+
+    code = "git-denied"
+    default_fix = "Add the app's deploy key there: `hythe git:deploy-key`."
+
+
+class GitAway(SourceError):
+    """The git server could not be reached."""
+
+    code = "git-away"
+    default_fix = "Check the URL, and that this machine reaches the server; then deploy again."
+
+
+class FetchTimeout(SourceError):
+    """Fetching took longer than its limit."""
+
+    code = "fetch-timeout"
+    default_fix = "Raise HYTHE_FETCH_TIMEOUT, or deploy a smaller repository."
+
+
+class LfsUnsupported(SourceError):
+    """The source holds Git LFS pointers instead of files."""
+
+    code = "lfs"
+    default_fix = "Commit the files without LFS, or upload the folder with `hythe deploy`."
+
+
 class ProcfileError(SourceError):
     """The Procfile cannot be read."""
 
@@ -195,6 +251,20 @@ class NoBuildpack(BuildError):
 
     code = "no-buildpack"
     default_fix = "Add one of the files that were looked for, or a Dockerfile."
+
+
+class NoCommand(BuildError):
+    """The image has no command of its own, and there is no Procfile."""
+
+    code = "no-command"
+    default_fix = "Say what to run in a Procfile: `web: COMMAND` (`hythe deploy --procfile FILE`)."
+
+
+class NoShell(BuildError):
+    """The image has no shell, and a command needs one."""
+
+    code = "no-shell"
+    default_fix = "Write a plain command, without variables, pipes and redirections."
 
 
 class BuildTimeout(BuildError):
@@ -269,6 +339,21 @@ class ImageMissing(EngineError):
 
     code = "image-missing"
     default_fix = "Build it again: push a new commit, or upload the folder with `hythe deploy`."
+
+
+class RegistryDenied(EngineError):
+    """The registry does not let Hythe pull the image."""
+
+    code = "registry-denied"
+    status = 422
+    default_fix = "Log in with `hythe registry:login HOST -u USER`, and deploy again."
+
+
+class RegistryAway(EngineError):
+    """The registry could not be reached."""
+
+    code = "registry-away"
+    default_fix = "Check the image's name, and that this machine reaches the registry."
 
 
 class AddressTaken(EngineError):

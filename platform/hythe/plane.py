@@ -41,7 +41,7 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
     ours = database if lead is None else database.fenced(lead.examine)
     installation, vault = _recognise(settings, database)
     plain, listener = open_plain(settings, inherited), open_tls(settings)
-    source = SourceStage(settings, database, ours)
+    source = SourceStage(settings, database, vault, ours)
 
     def start_over() -> None:
         nursery.stop()

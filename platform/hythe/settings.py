@@ -42,6 +42,10 @@ class Settings(BaseSettings):
         ge=1024,
         description="Largest push or upload, bytes, packed and unpacked.",
     )
+    fetch_timeout: int = Field(300, ge=1, description="Time limit of fetching a git URL, seconds.")
+    git_http: bool = Field(
+        False, description="Fetch http:// git URLs from other machines too, unencrypted."
+    )
     build_slots: int = Field(1, ge=1, description="Builds that run at the same time.")
     build_spares: int = Field(
         1, ge=0, le=1, description="Build containers started ahead, so that a push need not wait."

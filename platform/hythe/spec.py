@@ -4,11 +4,13 @@ A release keeps this document for ever, so upgrading Hythe or changing a setting
 never restarts, what already runs. `format` is raised when the document's meaning changes.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from hythe import names as n
+from hythe.appjson import Check
 from hythe.engine.port import ContainerSpec, Limits
 from hythe.model import App, Build, Release
 from hythe.names import Names
@@ -23,8 +25,8 @@ RELEASE_PROCESS = "release"
 class ReleaseSpec:
     """What every container of a release has in common, and its processes."""
 
-    kind: str  # buildpacks | dockerfile
-    launch: tuple[str, ...]  # entrypoint that takes a command line as its one argument
+    kind: str  # buildpacks | dockerfile | image
+    launch: tuple[str, ...]  # entrypoint that takes a command line; (): it is run as words
     init: bool
     user: str | None
     capabilities: tuple[str, ...]
@@ -35,27 +37,38 @@ class ReleaseSpec:
     pids: int
     boot_timeout: int  # seconds
     commit: str | None
+    exposed: tuple[int, ...] = ()  # TCP ports that the image declares
+    health_path: str = "/"
     format: int = FORMAT
 
     @classmethod
-    def freeze(cls, build: Build, commit: str | None, settings: Settings) -> "ReleaseSpec":
-        """The spec of a finished build under today's settings."""
+    def freeze(
+        cls, build: Build, commit: str | None, settings: Settings, check: Check | None = None
+    ) -> "ReleaseSpec":
+        """The spec of a finished build under today's settings.
+
+        web listens on $PORT; an image's one EXPOSEd port is put there, since many images have it
+        fixed. A port that app.json's health check names comes before both.
+        """
         result = build.result or {}
         exposed = result.get("exposed") or []
         own_port = result["kind"] != "buildpacks" and len(exposed) == 1
+        check = check or Check()
         return cls(
             kind=result["kind"],
             launch=tuple(result["launch"]),
             init=result["init"],
             user=result.get("user"),
             capabilities=tuple(result.get("capabilities", ())),
-            port=exposed[0] if own_port else PORT,
+            port=check.port or (exposed[0] if own_port else PORT),
             processes=dict(build.processes or {}),
             memory=settings.instance_memory,
             cpus=settings.instance_cpus,
             pids=settings.instance_pids,
             boot_timeout=settings.boot_timeout,
             commit=commit,
+            exposed=tuple(exposed) if result["kind"] != "buildpacks" else (),
+            health_path=check.path,
         )
 
     @classmethod
@@ -63,10 +76,21 @@ class ReleaseSpec:
         known = {key: release.spec[key] for key in cls.__slots__ if key in release.spec}
         known["launch"] = tuple(known["launch"])
         known["capabilities"] = tuple(known["capabilities"])
+        known["exposed"] = tuple(known.get("exposed", ()))
         return cls(**known)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def invocation(self, process: str) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+        """Entrypoint and command of a process; None is the image's own."""
+        line = self.processes[process]
+        if not line:
+            return None, None
+        if self.launch:
+            return self.launch, (line,)
+        program, *arguments = shlex.split(line)
+        return (program,), tuple(arguments)
 
     @property
     def limits(self) -> Limits:
@@ -113,12 +137,12 @@ def container(
 ) -> ContainerSpec:
     """The container of one instance, or of the release phase."""
     spec = ReleaseSpec.of(release)
-    line = spec.processes[process]
+    entrypoint, command = spec.invocation(process)
     return ContainerSpec(
         name=name,
         image=release.image,
-        entrypoint=spec.launch if line else None,
-        command=(line,) if line else None,
+        entrypoint=entrypoint,
+        command=command,
         env=environment(spec, app, release, config, f"{process}.{index}"),
         labels={
             **names.labels,

@@ -45,3 +45,12 @@ def test_stopped_container_runs_nothing(kit: Kit) -> None:
 def test_files_go_into_created_and_running_containers(kit: Kit) -> None:
     for container in (kit.create(), kit.started()):
         kit.engine.sessions.put(container.id, "/tmp", tar_of("a", b"x" * 5000))
+
+
+def test_what_a_container_has_is_seen_before_it_starts(kit: Kit) -> None:
+    container = kit.create()
+    kit.engine.sessions.put(container.id, "/tmp", tar_of("a", b"x"))
+    assert kit.engine.sessions.has(container.id, "/bin/sh")
+    assert kit.engine.sessions.has(container.id, "/tmp/a")
+    assert not kit.engine.sessions.has(container.id, "/tmp/b")
+    assert not kit.engine.sessions.has(container.id, "/no/such/folder")

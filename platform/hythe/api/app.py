@@ -15,22 +15,25 @@ from hythe.api.v1 import (
     apps,
     builds,
     config,
+    deploy,
+    deploy_keys,
     deployments,
     domains,
     formation,
     instances,
     logs,
+    manifest,
+    registries,
     releases,
     session,
     setup,
     state,
     tokens,
-    uploads,
 )
 
 NOUNS = (
-    state, apps, config, deployments, uploads, builds, releases, formation, instances, domains,
-    logs, session, setup, tokens, account,
+    state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
+    domains, deploy_keys, logs, registries, session, setup, tokens, account,
 )  # fmt: skip
 
 

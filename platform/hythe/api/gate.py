@@ -30,6 +30,7 @@ OPEN = frozenset(
     }
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+JSON = "application/json"
 JSON_LIMIT = 1024 * 1024
 _UPLOAD = re.compile(r"/v1/apps/[^/]+/deployments")
 
@@ -96,7 +97,9 @@ class Gate:
         """receive, for a body of bounded size; git's own limit has better words for a pusher."""
         if problems.is_git(path):
             return receive
-        limit = self._context.settings.upload_limit if _UPLOAD.fullmatch(path) else JSON_LIMIT
+        as_json = headers.get("content-type", "").strip().lower().startswith(JSON)
+        upload = _UPLOAD.fullmatch(path) and not as_json
+        limit = self._context.settings.upload_limit if upload else JSON_LIMIT
         if _declared_length(headers) > limit:
             raise TooLarge(_over(limit))
         return _counted(receive, limit)

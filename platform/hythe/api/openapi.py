@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from hythe import __version__
 from hythe.api.gate import OPEN
 from hythe.api.sessions import COOKIE
+from hythe.api.v1.deploy import NewDeployment
 
 DESCRIPTION = """\
 Everything that the command line and the dashboard do. Send a token in the header
@@ -23,6 +24,7 @@ instead, and sends `X-CSRF-Token` with all that is not a GET. Scopes: `read`, th
 
 TAGS = [
     {"name": "apps", "description": "What is deployed under a name."},
+    {"name": "manifest", "description": "A document that says what an app should be."},
     {"name": "config", "description": "Environment variables, encrypted at rest."},
     {"name": "deployments", "description": "Attempts to make an app run something."},
     {"name": "builds", "description": "How images came to be."},
@@ -30,9 +32,11 @@ TAGS = [
     {"name": "formation", "description": "How many instances should run."},
     {"name": "instances", "description": "What runs right now."},
     {"name": "domains", "description": "Host names of an app."},
+    {"name": "deploy keys", "description": "SSH keys for fetching an app's source."},
     {"name": "logs", "description": "What apps, router and platform say."},
     {"name": "session", "description": "Who is signed in with this browser."},
     {"name": "setup", "description": "The first user; a new password for one who forgot it."},
+    {"name": "registries", "description": "Credentials for pulling images."},
     {"name": "tokens", "description": "Who may use the API."},
     {"name": "account", "description": "Whose token this is."},
     {"name": "health", "description": "Whether the control plane is up."},
@@ -49,6 +53,9 @@ def document(app: FastAPI) -> dict[str, Any]:
         "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
     }
     made["security"] = [{"token": []}, {"session": []}]
+    for model in (NewDeployment,):  # its endpoint takes other types too, and parses it itself
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        made["components"]["schemas"] |= {**schema.pop("$defs"), model.__name__: schema}
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
             if (method.upper(), path) in OPEN:

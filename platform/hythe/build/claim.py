@@ -8,19 +8,24 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased
 
+from hythe.appjson import AppJson
 from hythe.build.outcome import Failure
+from hythe.imagename import ImageName
 from hythe.model import (
     App,
     Build,
     ConfigVar,
     Database,
     Deployment,
+    Registry,
     Release,
     Source,
     Vault,
     Write,
     now,
 )
+
+BUILDPACK_PREFIX = "BP_"  # config vars that every build sees
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,9 @@ class Claim:
     version: str
     attempts: int
     env: dict[str, str]
+    procfile: str | None = None
+    image: str | None = None  # the name of an image; there is nothing to build then
+    login: dict[str, str] | None = None  # for its registry
 
 
 class Claims:
@@ -131,14 +139,18 @@ class Claims:
         other = aliased(Deployment)
         busy = exists().where(other.app_id == Deployment.app_id, other.status == "building")
         waiting = tx.execute(
-            select(Deployment, Source.path)
+            select(Deployment, Source)
             .join(App, App.id == Deployment.app_id)
             .join(Source, Source.id == Deployment.source_id)
             .where(Deployment.status == "queued", App.destroyed_at.is_(None), ~busy)
             .order_by(Deployment.id)
         )
         # source/ lays a folder out again that is gone, and rings.
-        here = (deployment for deployment, path in waiting if (self._home / path).is_dir())
+        here = (
+            deployment
+            for deployment, source in waiting
+            if source.kind == "image" or (self._home / source.path).is_dir()
+        )
         deployment = next(here, None)
         if deployment is None:
             return None
@@ -161,12 +173,44 @@ class Claims:
             source=source.path,
             version=source.commit or source.tree,
             attempts=build.attempts,
-            env={
+            env=self._first_env(source)
+            | {
                 row.key: self._vault.unseal(row.value)
                 for row in config
-                if row.build or row.key.startswith("BP_")
+                if row.build or row.key.startswith(BUILDPACK_PREFIX)
             },
+            procfile=source.procfile,
+            image=_image(tx, deployment, source),
+            login=self._login(tx, source),
         )
+
+    def _first_env(self, source: Source) -> dict[str, str]:
+        """What app.json gives to buildpacks; config vars, once they are there, come before it."""
+        if source.app_json is None:
+            return {}
+        about = AppJson.read(self._vault.unseal(source.app_json))
+        given = about.first_values(()).items()
+        return {key: value for key, value in given if key.startswith(BUILDPACK_PREFIX)}
+
+    def _login(self, tx: Write, source: Source) -> dict[str, str] | None:
+        """The stored credentials for the registry of an image."""
+        if source.kind != "image" or not source.location:
+            return None
+        host = ImageName.parse(source.location).host
+        row = tx.scalar(select(Registry).where(Registry.host == host))
+        if row is None:
+            return None
+        return {"user": row.username, "password": self._vault.unseal(row.password)}
+
+
+def _image(tx: Write, deployment: Deployment, source: Source) -> str | None:
+    """The name of the image to run; for a release that had it before, by its digest."""
+    if source.kind != "image":
+        return None
+    release = tx.get(Release, deployment.release_id) if deployment.release_id else None
+    build = tx.get(Build, release.build_id) if release and release.build_id else None
+    pinned = (build.result or {}).get("reference") if build else None
+    return pinned or source.location
 
 
 def _rows(tx: Write, claim: Claim) -> tuple[Deployment, Build] | None:

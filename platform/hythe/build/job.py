@@ -11,6 +11,7 @@ from typing import Any
 from hythe import procfile
 from hythe.build import container as jail
 from hythe.build import dockerfile, lifecycle, share, stack
+from hythe.build import image as images
 from hythe.build.buildpack import MOUNTED, catalog
 from hythe.build.cache import Cache
 from hythe.build.detect import Detector
@@ -18,10 +19,11 @@ from hythe.build.export import Exporter
 from hythe.build.layers import read_inside
 from hythe.build.operator import registries
 from hythe.build.output import Output
-from hythe.build.result import BUILDPACKS, Result, Step
+from hythe.build.result import BUILDPACKS, Kind, Result, Step
 from hythe.build.workspace import Workspace
-from hythe.engine.port import Engine, Limits, Mount
-from hythe.errors import ProcfileError
+from hythe.engine.port import Engine, Image, Limits, Login, Mount
+from hythe.errors import BuildError, ProcfileError
+from hythe.imagename import ImageName
 from hythe.names import Names
 from hythe.settings import Settings
 from hythe.transcript import Transcript
@@ -42,6 +44,9 @@ class Request:
     source: str  # absolute path
     version: str  # commit or tree
     network: str  # of the build's containers
+    image: str | None = None  # the name of an image to run, instead of a source to build
+    login: dict[str, str] | None = None  # engine.port.Login for its registry
+    procfile: str | None = None  # replaces that of the source
     env: dict[str, str] = field(default_factory=dict)  # config that the build may see
     spare: str | None = None  # the name of the container that has mounted the build's folders
 
@@ -59,7 +64,9 @@ class Job:
         self.names = Names(request.installation)
         self.workspace = Workspace.of(self.settings, request.build_id)
         self.transcript = Transcript.of(self.settings, request.deployment_id)
+        self.login = Login(**request.login) if request.login else None
         secrets = [value for key, value in request.env.items() if not key.startswith("BP_")]
+        secrets += [self.login.password] if self.login else []
         self.output = Output(self.transcript, secrets)
         self.labels = jail.labels(self.names, request.app_id, request.build_id)
         self.container_name = self.names.build(request.app, request.build_id)
@@ -67,6 +74,8 @@ class Job:
 
     def run(self) -> Result:
         """Build; raises a HytheError with the cause and the fix."""
+        if self.request.image:
+            return self._image(ImageName.parse(self.request.image))
         if dockerfile.present(Path(self.request.source)):
             return self._dockerfile()
         return self._buildpacks()
@@ -77,6 +86,21 @@ class Job:
         yield
         self.steps.append(Step(name, time.monotonic() - started))
 
+    def _image(self, name: ImageName) -> Result:
+        declared = self._procfile(None)
+        if name.repository.startswith(f"{self.names.prefix}/"):
+            raise BuildError(
+                f"{name.reference} is an image that Hythe made for a release.",
+                "Release it again: `hythe releases:redeploy` or `hythe rollback`.",
+            )
+        self.transcript.step(f"Pulling {name.reference}")
+        with self._step("pull"):
+            image = images.pull(self.engine, name, self.login, self.transcript.detail)
+        self.engine.images.tag(image.id, self._app_reference())  # keeps it, whatever its tag does
+        reference = images.pinned(image, name)
+        self.transcript.detail(f"Using {reference or image.id}")
+        return self._runnable("image", image, declared, reference)
+
     def _dockerfile(self) -> Result:
         source = Path(self.request.source)
         declared = self._procfile(source)
@@ -86,20 +110,32 @@ class Job:
         limits = Limits(
             self.settings.build_memory, self.settings.build_cpus, self.settings.build_pids
         )
-        reference = self._app_reference()
         with self._step("build"):
             image = dockerfile.build(
                 self.engine,
                 source,
-                reference,
+                self._app_reference(),
                 self.names.labels,
                 limits,
                 self.output,
                 self.request.network,
             )
-        processes = dockerfile.processes(image, declared)
+        return self._runnable("dockerfile", image, declared)
+
+    def _runnable(
+        self,
+        kind: Kind,
+        image: Image,
+        declared: dict[str, str] | None,
+        reference: str | None = None,
+    ) -> Result:
+        """The result for an image that runs as it is."""
+        with self._step("look"):
+            launch = images.launch(self.engine, image, f"{self.container_name}.look", self.labels)
+        processes = images.processes(image, declared, launch)
         self._say_processes(declared, processes)
-        return Result(image.id, processes, dockerfile.facts(image), self.steps)
+        facts = images.facts(kind, image, launch, reference)
+        return Result(image.id, processes, facts, self.steps)
 
     def _buildpacks(self) -> Result:
         bases = stack.ensure(self.engine, self.settings, self.transcript.detail)
@@ -109,6 +145,8 @@ class Job:
             self.workspace.write_env(self.request.env, uid)
             self.workspace.copy_source(Path(self.request.source), uid)
             cache.lend(self.workspace.layers)
+            if self.request.procfile is not None:
+                self.workspace.replace("Procfile", self.request.procfile, uid)
             declared = self._procfile(self.workspace.app)
         built = self._run_buildpacks(bases, cache)
         processes = built.processes | (declared or {})
@@ -165,7 +203,11 @@ class Job:
             image = exporter.app_image(base, self.workspace, tag, self.names.labels)
         return image.id
 
-    def _procfile(self, folder: Path) -> dict[str, str] | None:
+    def _procfile(self, folder: Path | None) -> dict[str, str] | None:
+        if self.request.procfile is not None:
+            return procfile.parse(self.request.procfile)
+        if folder is None:
+            return None
         try:
             text = read_inside(folder, "Procfile", LARGEST_PROCFILE)
         except FileNotFoundError:

@@ -5,10 +5,11 @@ from typing import Any, Literal
 
 from hythe.build.stack import LAUNCHER, USER
 
-Kind = Literal["buildpacks", "dockerfile"]
+Kind = Literal["buildpacks", "dockerfile", "image"]
 
-# What a Dockerfile's process may do beyond an ordinary user; buildpack apps may do none of it.
-DOCKERFILE_CAPABILITIES = (
+# What processes of Dockerfiles and images may do beyond an ordinary user; those that buildpacks
+# made may do none of it.
+IMAGE_CAPABILITIES = (
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE", "KILL",
 )  # fmt: skip
 
@@ -18,14 +19,16 @@ class ImageFacts:
     """How processes of the image are started; Build.result has it as JSON."""
 
     kind: Kind
-    launch: tuple[str, ...]  # in front of a command line, which is one argument
+    launch: tuple[str, ...]  # in front of a command line, one argument; (): run its words
     init: bool = False  # the engine's init as PID 1
     user: str | None = None  # None: the image's own
     capabilities: tuple[str, ...] = ()
     exposed: tuple[int, ...] = ()
+    reference: str | None = None  # NAME@sha256:... of an image that was pulled
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        pulled = {"reference": self.reference} if self.reference else {}
+        return pulled | {
             "kind": self.kind,
             "launch": list(self.launch),
             "init": self.init,

@@ -167,6 +167,7 @@ class BuildStage:
         return True
 
     def _request(self, claim: Claim) -> Request:
+        workspace = Workspace.of(self._settings, claim.build_id)
         return Request(
             settings=self._settings.model_dump(mode="json"),
             installation=self._names.installation,
@@ -176,9 +177,12 @@ class BuildStage:
             build_id=claim.build_id,
             source=str(self._settings.home / claim.source),
             version=claim.version,
+            image=claim.image,
+            login=claim.login,
+            procfile=claim.procfile,
             env=claim.env,
             network=network.ensure_for_builds(self._engine, self._settings, self._names),
-            spare=self._spares.take(Workspace.of(self._settings, claim.build_id)),
+            spare=None if claim.image else self._spares.take(workspace),
         )
 
     def _tidy(self, claim: Claim) -> None:

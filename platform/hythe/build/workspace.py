@@ -79,6 +79,15 @@ class Workspace:
             for file in files:
                 give(Path(folder, file), uid)
 
+    def replace(self, name: str, text: str, uid: int) -> None:
+        """Give a file at the root of app/ this text, whatever was there."""
+        file = self.app / name
+        if file.is_dir() and not file.is_symlink():
+            shutil.rmtree(file)
+        file.unlink(missing_ok=True)
+        file.write_text(text)
+        give(file, uid)
+
     def remove(self) -> None:
         """Delete everything; absent is not an error."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -22,6 +22,7 @@ class AppDetail(App):
 class Source(TypedDict):
     kind: str
     tree: str
+    location: str | None
     commit: str | None
     message: str | None
 
@@ -44,6 +45,31 @@ class Deployment(TypedDict):
     created_by: str
     created_at: str
     ended_at: str | None
+
+
+class ManifestChange(TypedDict):
+    path: str
+    before: str | None
+    after: str | None
+
+
+class Manifest(TypedDict):
+    app: str
+    dry_run: bool
+    changes: list[ManifestChange]
+    warnings: list[str]
+    deployment: Deployment | None
+
+
+class Registry(TypedDict):
+    host: str
+    username: str
+    created_at: str
+
+
+class DeployKey(TypedDict):
+    public: str
+    created_at: str
 
 
 class RolledBack(TypedDict):

@@ -74,10 +74,43 @@ class Client:
         body = {"version": version}
         return cast(answers.Deployment, self._http.request("POST", _app(app, "redeploy"), body))
 
-    def upload(self, app: str, tarball: BinaryIO, size: int, message: str) -> answers.Deployment:
-        path = _app(app, "deployments")
-        answer = self._http.upload(path, tarball, size, "application/gzip", message=message)
+    def deploy(self, app: str, body: dict[str, Any]) -> answers.Deployment:
+        answer = self._http.request("POST", _app(app, "deployments"), body)
         return cast(answers.Deployment, answer)
+
+    def upload(
+        self, app: str, tarball: BinaryIO, size: int, sent: dict[str, Any]
+    ) -> answers.Deployment:
+        """Send a tar.gz, with the procfile, the app_json and the message of `sent`."""
+        path = _app(app, "deployments")
+        if sent.keys() <= {"message"}:
+            answer = self._http.upload(path, tarball, size, "application/gzip", **sent)
+        else:
+            fields = {k: v if isinstance(v, str) else json.dumps(v) for k, v in sent.items()}
+            answer = self._http.upload_form(path, fields, "source", tarball, size)
+        return cast(answers.Deployment, answer)
+
+    def apply_manifest(
+        self, app: str, document: dict[str, Any], *, dry_run: bool
+    ) -> answers.Manifest:
+        query = "true" if dry_run else "false"
+        path = _app(app, "manifest")
+        return cast(answers.Manifest, self._http.request("PUT", path, document, dry_run=query))
+
+    def registries(self) -> list[answers.Registry]:
+        return cast(list[answers.Registry], self._items("/v1/registries"))
+
+    def login_registry(self, host: str, username: str, password: str) -> None:
+        body = {"host": host, "username": username, "password": password}
+        self._http.request("POST", "/v1/registries", body)
+
+    def logout_registry(self, host: str) -> None:
+        self._http.request("DELETE", f"/v1/registries/{quote(host, safe='')}")
+
+    def deploy_key(self, app: str, rotate: bool) -> answers.DeployKey:
+        path = _app(app, "deploy-key")
+        query = "true" if rotate else "false"
+        return cast(answers.DeployKey, self._http.request("POST", path, rotate=query))
 
     def follow_deployment(self, app: str, deployment: int) -> "Following":
         return Following(self._http, _app(app, "deployments", str(deployment), "follow"))

@@ -8,6 +8,7 @@ import typer
 
 from hythe.cli import (  # noqa: F401 - importing registers the commands
     account,
+    apply,
     apps,
     builds,
     config,
@@ -17,6 +18,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     machine,
     programs,
     ps,
+    registries,
     releases,
     setup,
     tokens,

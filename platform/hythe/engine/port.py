@@ -5,7 +5,7 @@ contract suite, tests/contract, passes on both. All methods block, may be called
 and raise errors.EngineError or a subclass; `EngineAway` means: try again later.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -84,6 +84,15 @@ class Image:
     workdir: str
     size: int  # bytes
     layers: tuple[str, ...]  # diff ids, lowest first
+    digests: tuple[str, ...] = ()  # NAME@sha256:..., as registries know it
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Credentials for one registry."""
+
+    user: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +119,12 @@ class Images(Protocol):
     def find(self, ref: str) -> Image | None:
         """The image with this reference or id on the engine, or None; never pulls."""
 
-    def pull(self, ref: str) -> Image:
-        """Fetch from the registry; raises ImageMissing when there is none there."""
+    def pull(self, ref: str, login: Login | None = None, say: Callable[[str], None] = ...) -> Image:
+        """Fetch from the registry; `say` hears how far it is, every few seconds.
+
+        Raises ImageMissing when the registry has none, RegistryDenied when it wants other
+        credentials, RegistryAway when it does not answer.
+        """
 
     def load_root(self, tar: Path, ref: str, config: ImageConfig) -> Image:
         """Make an image of one layer from a tar of a root file system."""
@@ -271,6 +284,9 @@ class Sessions(Protocol):
         workdir: str | None = None,
     ) -> "Stream":
         """The same, line by line."""
+
+    def has(self, container_id: str, path: str) -> bool:
+        """Whether a created or running container has a file, folder or link at this path."""
 
     def put(self, container_id: str, path: str, tar: Iterator[bytes]) -> None:
         """Unpack a tar into a folder of a created or running container."""

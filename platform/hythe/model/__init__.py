@@ -1,12 +1,12 @@
 """What should be, and what happened: all tables of the database."""
 
-from hythe.model.app import App, ConfigVar, Domain, Formation
+from hythe.model.app import App, ConfigVar, DeployKey, Domain, Formation
 from hythe.model.base import Base, now
 from hythe.model.database import Bell, Database, Write
 from hythe.model.deployment import ENDED, Build, Deployment, Release, Source
 from hythe.model.instance import Instance, Table
 from hythe.model.person import SetupCode, User, UserSession
-from hythe.model.platform import Event, Installation, Token
+from hythe.model.platform import Event, Installation, Registry, Token
 from hythe.model.vault import Vault
 
 __all__ = [
@@ -17,12 +17,14 @@ __all__ = [
     "Build",
     "ConfigVar",
     "Database",
+    "DeployKey",
     "Deployment",
     "Domain",
     "Event",
     "Formation",
     "Installation",
     "Instance",
+    "Registry",
     "Release",
     "SetupCode",
     "Source",

@@ -61,3 +61,15 @@ class Domain(Base):
     app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
     host: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class DeployKey(Base):
+    """The SSH key pair with which an app's sources are fetched from git servers."""
+
+    __tablename__ = "deploy_keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), unique=True)
+    public: Mapped[str]  # ssh-ed25519 AAAA... hythe-APP
+    private: Mapped[bytes]  # sealed, in OpenSSH's format
+    created_at: Mapped[datetime] = mapped_column(default=now)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hythe.model.base import Base, now
 
 DeploymentStatus = Literal[
+    "fetching",
     "queued",
     "building",
     "built",
@@ -18,43 +19,68 @@ DeploymentStatus = Literal[
     "failed",
     "superseded",  # ended
 ]
-UNDER_WAY = ("queued", "building", "built", "releasing", "rolling")
+UNDER_WAY = ("fetching", "queued", "building", "built", "releasing", "rolling")
 ENDED: frozenset[str] = frozenset({"live", "failed", "superseded"})
-DeploymentKind = Literal["push", "upload", "config", "rollback", "redeploy", "restart", "rebuild"]
+DeploymentKind = Literal[
+    "push", "upload", "image", "git", "commit", "config", "rollback", "redeploy", "restart",
+    "rebuild",
+]  # fmt: skip
+SourceKind = Literal["git", "tarball", "image", "url"]
 
 
 class Source(Base):
-    """Code that was taken in: a tree of the app's repository, laid out in a folder."""
+    """What a deployment is made from.
+
+    git (a commit of the app's repository), tarball and url (a git URL) are a tree of the app's
+    repository, laid out in a folder; a url has none until it is fetched. An image has neither.
+    """
 
     __tablename__ = "sources"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
-    kind: Mapped[str]  # git | tarball
-    tree: Mapped[str]  # git tree id: the digest of the files
-    path: Mapped[str]  # the folder with the files, relative to HYTHE_HOME
+    kind: Mapped[str]  # SourceKind
+    tree: Mapped[str] = mapped_column(default="")  # git tree id: the digest of the files
+    path: Mapped[str] = mapped_column(default="")  # folder with the files, relative to HYTHE_HOME
     commit: Mapped[str | None]
-    ref: Mapped[str | None]  # refs/heads/main
+    ref: Mapped[str | None]  # refs/heads/main; of a git URL: the branch, tag or commit asked for
     previous: Mapped[str | None]  # the commit that the ref pointed to at the push
     message: Mapped[str | None]  # first line of the commit message
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)
+    location: Mapped[str | None]  # the image's name, or the git URL without its password
+    login: Mapped[bytes | None]  # of a git URL: sealed USER:PASSWORD
+    procfile: Mapped[str | None]  # sent along; replaces that of the files
+    app_json: Mapped[bytes | None]  # sealed text: sent along, else that of the files
+
+    @property
+    def kept(self) -> str:
+        """The object that keeps its files in the repository; of a git URL only the tree is."""
+        return self.tree if self.kind == "url" else self.commit or self.tree
 
 
 class Deployment(Base):
     """One attempt to make an app run something.
 
-    queued -> building -> built -> releasing -> rolling -> live; or failed, or superseded.
-    The stage that owns a status moves deployments out of it: build/ owns queued and building,
-    release/ built and releasing, run/ rolling; a newer deployment supersedes a queued or rolling
-    one, and the end of its app any. A deployment without a build (config, rollback, redeploy,
-    restart) starts at built; release/ queues it when the image of its release is gone. A rebuild
+    fetching -> queued -> building -> built -> releasing -> rolling -> live; or failed, or
+    superseded. The stage that owns a status moves deployments out of it: source/ owns fetching,
+    build/ queued and building, release/ built and releasing, run/ rolling; a newer deployment
+    supersedes one that is fetching, queued or rolling, and the end of its app any. A git URL starts
+    at fetching, other sources at queued, and a deployment without a build (config, rollback,
+    redeploy, restart) at built; release/ queues it when the image of its release is gone. A rebuild
     gets the image of the serving release back, and is live when it is built. `live` stays when a
     later one takes over: it ended well.
     """
 
     __tablename__ = "deployments"
     __table_args__ = (
+        Index(
+            "one_fetching_an_app",
+            "app_id",
+            unique=True,
+            sqlite_where=text("status = 'fetching'"),
+            postgresql_where=text("status = 'fetching'"),
+        ),
         Index(
             "one_queued_a_app",
             "app_id",
@@ -113,7 +139,7 @@ class Build(Base):
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
     status: Mapped[str] = mapped_column(default="running")  # running | succeeded | failed
     attempts: Mapped[int] = mapped_column(default=1)
-    builder: Mapped[str | None]  # "buildpacks" | "dockerfile"
+    builder: Mapped[str | None]  # "buildpacks" | "dockerfile" | "image"
     image: Mapped[str | None]  # image id, sha256:...
     processes: Mapped[dict[str, Any] | None]  # {type: command line}
     result: Mapped[dict[str, Any] | None]  # the image's facts, see build/result.py

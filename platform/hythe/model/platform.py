@@ -49,3 +49,15 @@ class Event(Base):
     message: Mapped[str]
     data: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Registry(Base):
+    """Credentials for pulling images from a registry."""
+
+    __tablename__ = "registries"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    host: Mapped[str] = mapped_column(unique=True)  # HOST or HOST:PORT, see imagename.py
+    username: Mapped[str]
+    password: Mapped[bytes]  # sealed
+    created_at: Mapped[datetime] = mapped_column(default=now)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy.orm import Session
 
 from hythe import names
 from hythe.errors import Conflict, InvalidValue, NotFound
@@ -35,10 +36,31 @@ class ReleaseChanges:
         that is not there.
         """
         self._release_waiting(tx, app)
+        before = config_now(tx, self._vault, app.id)
+        description = self.store(tx, app, set, unset, build_keys, actor)
+        after = config_now(tx, self._vault, app.id)
+        base = current_release(tx, app)
+        if base is None or before == after:
+            return None
+        return self._release(tx, app, base, after, "config", description, actor)
+
+    def store(
+        self,
+        tx: Write,
+        app: App,
+        set: Mapping[str, str],  # noqa: A002 - the API's word
+        unset: Sequence[str],
+        build_keys: bool,
+        actor: str,
+    ) -> str:
+        """Store config vars for the next release; returns what changed, in words.
+
+        Raises what `config` raises.
+        """
+        self._release_waiting(tx, app)
         rows = {
             row.key: row for row in tx.scalars(select(ConfigVar).where(ConfigVar.app_id == app.id))
         }
-        before = config_now(tx, self._vault, app.id)
         for key, value in set.items():
             names.config_key(key)
             if "\0" in value:
@@ -56,10 +78,7 @@ class ReleaseChanges:
             raise InvalidValue("The config is over 64 KiB in all.", "Keep large values in a file.")
         description = _describe(sorted(set), sorted(unset))
         tx.note("config.change", description, actor=actor, app_id=app.id)
-        base = current_release(tx, app)
-        if base is None or before == after:
-            return None
-        return self._release(tx, app, base, after, "config", description, actor)
+        return description
 
     def rollback(
         self,
@@ -225,7 +244,7 @@ class ReleaseChanges:
         return deployment
 
 
-def current_release(tx: Write, app: App) -> Release | None:
+def current_release(tx: Session, app: App) -> Release | None:
     """The release to build upon: the one on its way, else the serving one, else the newest."""
     on_the_way = (
         select(Deployment)

@@ -1,10 +1,14 @@
 """Making a release row: the version, the config snapshot, the frozen spec."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import func, select
 
+from hythe.appjson import AppJson
 from hythe.model import App, Build, ConfigVar, Deployment, Formation, Release, Source, Vault, Write
 from hythe.settings import Settings
 from hythe.spec import RELEASE_PROCESS, ReleaseSpec
+from hythe.transcript import Transcript
 
 
 def next_version(tx: Write, app_id: int) -> int:
@@ -22,7 +26,9 @@ def from_build(
 ) -> Release:
     """The release of a finished build, with the config as it is in this transaction."""
     source = tx.get_one(Source, build.source_id)
-    spec = ReleaseSpec.freeze(build, source.commit, settings)
+    about = AppJson.read(vault.unseal(source.app_json)) if source.app_json else AppJson()
+    spec = ReleaseSpec.freeze(build, source.commit, settings, about.check)
+    _first_config(tx, vault, settings, deployment, about)
     release = Release(
         app_id=app.id,
         version=next_version(tx, app.id),
@@ -36,14 +42,32 @@ def from_build(
     )
     tx.add(release)
     tx.flush()
-    _first_formation(tx, app.id, spec)
+    _first_formation(tx, app.id, spec, about.quantities(), settings.max_instances)
     return release
 
 
-def _first_formation(tx: Write, app_id: int, spec: ReleaseSpec) -> None:
-    """A process type that appears for the first time gets one instance if it is web, else none."""
+def _first_config(
+    tx: Write, vault: Vault, settings: Settings, deployment: Deployment, about: AppJson
+) -> None:
+    """A config var that app.json brings is set when its key appears for the first time."""
+    config = config_now(tx, vault, deployment.app_id)
+    values = about.first_values(config)
+    for key, value in values.items():
+        tx.add(ConfigVar(app_id=deployment.app_id, key=key, value=vault.seal(value)))
+    tx.flush()
+    if values:
+        Transcript.of(settings, deployment.id).detail(f"app.json sets {', '.join(sorted(values))}")
+
+
+def _first_formation(
+    tx: Write, app_id: int, spec: ReleaseSpec, wanted: Mapping[str, int], most: int
+) -> None:
+    """A process type that appears for the first time gets the instances that app.json says.
+
+    Without that one if it is web, else none.
+    """
     known = set(tx.scalars(select(Formation.process).where(Formation.app_id == app_id)))
     for process in spec.processes:
         if process != RELEASE_PROCESS and process not in known:
-            quantity = 1 if process == "web" else 0
+            quantity = min(wanted.get(process, 1 if process == "web" else 0), most)
             tx.add(Formation(app_id=app_id, process=process, quantity=quantity))

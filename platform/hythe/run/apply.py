@@ -301,8 +301,7 @@ class Applier:
         self._changed(desired, slot, "starting")
         self._prober.forget(slot.id)
         if slot.process == WEB:
-            port = ReleaseSpec.of(release).port
-            self._prober.watch(app.id, slot.id, slot.address, port, self._host(app.name))
+            self._ask(desired, slot, ReleaseSpec.of(release))
 
     def _host(self, app_name: str) -> str:
         return f"{app_name}.{self._settings.domain}"
@@ -311,6 +310,8 @@ class Applier:
         with self._database.read() as session:
             deployment = session.get_one(Deployment, slot.deployment_id)
             spec = ReleaseSpec.of(session.get_one(Release, deployment.release_id))
-        self._prober.watch(
-            desired.app_id, slot.id, slot.address, spec.port, self._host(desired.app_name)
-        )
+        self._ask(desired, slot, spec)
+
+    def _ask(self, desired: Desired, slot: Slot, spec: ReleaseSpec) -> None:
+        host = self._host(desired.app_name)
+        self._prober.watch(desired.app_id, slot.id, slot.address, spec.port, host, spec.health_path)

@@ -37,7 +37,9 @@ class Prober:
         self._watched: dict[int, threading.Event] = {}
         self._answers: dict[int, Answer] = {}
 
-    def watch(self, app_id: int, instance_id: int, address: str, port: int, host: str) -> None:
+    def watch(
+        self, app_id: int, instance_id: int, address: str, port: int, host: str, path: str = "/"
+    ) -> None:
         """Start asking, unless that is under way."""
         with self._lock:
             if instance_id in self._watched:
@@ -46,7 +48,7 @@ class Prober:
             self._watched[instance_id] = stop
         threading.Thread(
             target=self._ask_until_ready,
-            args=(app_id, instance_id, address, port, host, stop),
+            args=(app_id, instance_id, address, port, host, path, stop),
             name=f"health-{instance_id}",
             daemon=True,
         ).start()
@@ -70,12 +72,13 @@ class Prober:
         address: str,
         port: int,
         host: str,
+        path: str,
         stop: threading.Event,
     ) -> None:
         began = time.monotonic()
         while not stop.is_set():
             asked = time.monotonic()
-            answer = ask(address, port, host)
+            answer = ask(address, port, host, path)
             with self._lock:
                 if stop.is_set():
                     return

@@ -99,6 +99,14 @@ class Rollout:
             found = self._engine.instances.get(container)
             if found is not None:
                 others = listening(found)
+        if len(spec.exposed) > 1 and spec.port not in spec.exposed:
+            ports = ", ".join(map(str, spec.exposed))
+            heard = f"; it listens on {', '.join(others)}" if others else ""
+            return BootTimeout(
+                cause,
+                f"The image exposes {ports}{heard}. Name the one for HTTP: `--port`, or `port` "
+                "in healthchecks.web of app.json.",
+            )
         if others:
             return BootTimeout(
                 cause,

@@ -49,7 +49,7 @@ class Refill:
             queued = session.execute(
                 select(Deployment.id, Source)
                 .join(Source, Deployment.source_id == Source.id)
-                .where(Deployment.status == "queued")
+                .where(Deployment.status == "queued", Source.kind != "image")
             ).all()
         for deployment_id, source in queued:
             if (self._settings.home / source.path).is_dir():

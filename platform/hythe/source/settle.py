@@ -128,7 +128,7 @@ def _rows(session: Session, sources: set[int]) -> list[tuple[Deployment, Source,
         .join(Source, Deployment.source_id == Source.id)
         .outerjoin(Release, Deployment.release_id == Release.id)
         .where(Source.id.in_(sources))
-        .where(Deployment.kind.in_(["push", "upload"]))
+        .where(Deployment.kind.in_(["push", "upload", "git", "commit"]))
         .order_by(Deployment.id)
     )
     return [(deployment, source, version) for deployment, source, version in found]
@@ -137,7 +137,7 @@ def _rows(session: Session, sources: set[int]) -> list[tuple[Deployment, Source,
 def _outcome(deployment: Deployment, source: Source, version: int | None) -> dict[str, str | None]:
     refs: dict[str, str | None] = {}
     if version is not None:
-        refs[f"{KEPT}{version}"] = source.commit or source.tree
-    if deployment.status == "live" and source.commit and source.ref:
+        refs[f"{KEPT}{version}"] = source.kept
+    if deployment.status == "live" and deployment.kind == "push" and source.ref:
         refs[source.ref] = source.commit
     return refs

@@ -9,10 +9,11 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from hythe.errors import GitFailed, SourceError, TooLarge
 from hythe.settings import Settings
@@ -23,6 +24,16 @@ _LFS_HEAD = b"version https://git-lfs.github.com/spec/"
 _LFS_LARGEST = 1024  # bytes; a pointer file is smaller
 _NAMED = 5  # how many files a warning names
 TEMPORARY = ".new-"  # followed by the process that makes it
+
+
+class Objects(Protocol):
+    """A repository, as far as its objects are read."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
 
 
 @dataclass(slots=True)
@@ -38,7 +49,7 @@ class Survey:
     small: list[str] = field(default_factory=list)  # files that could be LFS pointers
 
 
-def survey(repository: Repository, tree: str, limit: int) -> Survey:
+def survey(repository: Objects, tree: str, limit: int) -> Survey:
     """List a tree; raises TooLarge when it holds more than limit bytes or too many entries."""
     found = Survey(tree)
     for record in _listing(repository, tree):
@@ -121,13 +132,18 @@ def warnings(found: Survey, files: Path) -> Iterator[str]:
             f"Submodules stay empty, git does not push their files: {_some(found.submodules)}\n"
             "Commit the files themselves, or install them as a dependency."
         )
-    suspects = found.small if found.attributes else []
-    pointers = [path for path in suspects if _is_lfs_pointer(files / path)]
+    pointers = lfs_pointers(found, files)
     if pointers:
         yield (
-            f"Git LFS pointers, not the files that they stand for: {_some(pointers)}\n"
+            f"Git LFS pointers, not the files that they stand for: {pointers}\n"
             "Commit the files without LFS, or upload the folder with `hythe deploy`."
         )
+
+
+def lfs_pointers(found: Survey, files: Path) -> str:
+    """The names of files that stand for others, which LFS keeps elsewhere; empty when none do."""
+    suspects = found.small if found.attributes else []
+    return _some([path for path in suspects if _is_lfs_pointer(files / path)])
 
 
 def retire(root: Path, keep: Iterable[str]) -> Path:
@@ -148,7 +164,7 @@ def sweep(settings: Settings) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _listing(repository: Repository, tree: str) -> Iterator[str]:
+def _listing(repository: Objects, tree: str) -> Iterator[str]:
     command = ["git", f"--git-dir={repository.path}", "ls-tree", "-r", "-t", "-z", "-l", tree]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=repository.environment

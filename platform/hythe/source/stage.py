@@ -1,6 +1,5 @@
 """The source stage: takes in pushes and uploads, and follows them to their end for the pusher."""
 
-import os
 import shutil
 import tempfile
 import threading
@@ -10,19 +9,18 @@ from pathlib import Path
 from sqlalchemy import select
 
 from hythe import logs
-from hythe.errors import HytheError, NotFound, PlatformError
-from hythe.model import ENDED, App, Database, Deployment, Source
+from hythe.errors import HytheError, PlatformError
+from hythe.model import App, Database, Deployment, Source, Vault
 from hythe.settings import Settings
 from hythe.source import snapshot, tarball
+from hythe.source.fetch import Fetcher
+from hythe.source.intake import Intake, Sent, open_app
 from hythe.source.listener import Command, Listener, Push, Say
 from hythe.source.refill import Refill
 from hythe.source.repository import Repository, require_git
 from hythe.source.settle import Settler
-from hythe.source.submit import submit
 from hythe.source.verdict import verdict
 from hythe.transcript import Transcript
-
-KEPT_SNAPSHOTS = 3  # of an app, besides those of deployments under way
 
 log = logs.get(__name__)
 
@@ -31,13 +29,20 @@ class SourceStage:
     """Everything that turns pushed or uploaded code into a queued deployment."""
 
     def __init__(
-        self, settings: Settings, database: Database, fenced: Database | None = None
+        self,
+        settings: Settings,
+        database: Database,
+        vault: Vault,
+        fenced: Database | None = None,
     ) -> None:
         """fenced: the database for what only the leading control plane does."""
+        ours = fenced or database
         self._settings = settings
         self._database = database
-        self._settler = Settler(settings, fenced or database)
-        self._refill = Refill(settings, fenced or database, self._lay_out)
+        self._settler = Settler(settings, ours)
+        self._refill = Refill(settings, ours, self._lay_out)
+        self.intake = Intake(settings, database, vault)
+        self._fetcher = Fetcher(settings, ours, vault, self.intake)
         self._listener: Listener | None = None
         self._stopping = threading.Event()
 
@@ -47,6 +52,7 @@ class SourceStage:
         self._restore()
         self._settler.start()
         self._refill.start()
+        self._fetcher.start()
         self._listener = Listener(self._settings.source_socket, self.push)
         self._listener.start()
 
@@ -55,6 +61,7 @@ class SourceStage:
         self._stopping.set()
         if self._listener:
             self._listener.stop()
+        self._fetcher.stop()
         self._refill.stop()
         self._settler.stop()
 
@@ -64,7 +71,7 @@ class SourceStage:
         Returns for each ref why it is rejected, or None when it is not; None for all when Hythe
         stops before the end.
         """
-        app = self._app(push.app_id)
+        app = open_app(self._database, push.app_id)
         results = {command.ref: _refusal(app, command) for command in push.commands}
         refused = [command for command in push.commands if results[command.ref]]
         if refused:
@@ -89,13 +96,15 @@ class SourceStage:
         return results
 
     def upload(
-        self, app_id: int, stream: Iterable[bytes], actor: str, message: str | None = None
+        self, app_id: int, stream: Iterable[bytes], actor: str, sent: Sent | None = None
     ) -> Deployment:
         """Queue a deployment of a tarball's files.
 
-        Raises TooLarge, BadArchive or NotFound; nothing is kept then.
+        Raises TooLarge, a SourceError or NotFound; nothing is kept then.
         """
-        app = self._app(app_id)
+        sent = sent or Sent()
+        sent.check()
+        app = open_app(self._database, app_id)
         repository = self.repository(app)
         limit = self._settings.upload_limit
         root = snapshot.folder(self._settings, app_id)
@@ -112,27 +121,20 @@ class SourceStage:
             raise PlatformError(
                 f"The upload cannot be stored: {error.strerror}.", "Free some space in HYTHE_HOME."
             ) from None
-        source = Source(app_id=app_id, kind="tarball", tree=tree, message=message, created_by=actor)
-        return self._take(repository, source, "upload")
+        source = Source(kind="tarball", tree=tree, message=sent.message, created_by=actor)
+        source.procfile = sent.procfile
+        with self.intake.open(app_id):
+            prepared = self.intake.files(app, repository, source, "upload", sent)
+            return self.intake.take(app, prepared)
 
     def repository(self, app: App) -> Repository:
         """The app's repository, ready for git."""
-        repository = Repository(self._settings, app.id)
-        repository.ensure(app.deploy_branch)
-        return repository
-
-    def _app(self, app_id: int) -> App:
-        with self._database.read() as session:
-            app = session.get(App, app_id)
-        if app is None or app.destroyed_at:
-            raise NotFound("There is no such app any more.")
-        return app
+        return self.intake.repository(app)
 
     def _take_push(self, app: App, command: Command, actor: str) -> Deployment:
         repository = Repository(self._settings, app.id)
         commit = repository.commit(command.new)
         source = Source(
-            app_id=app.id,
             kind="git",
             tree=commit.tree,
             commit=commit.id,
@@ -141,22 +143,8 @@ class SourceStage:
             message=commit.subject,
             created_by=actor,
         )
-        return self._take(repository, source, "push")
-
-    def _take(self, repository: Repository, source: Source, kind: str) -> Deployment:
-        """Lay the source out, insert its rows, and hold it in the repository."""
-        with snapshot.locked(self._settings, source.app_id):
-            found = snapshot.survey(repository, source.tree, self._settings.upload_limit)
-            root = snapshot.folder(self._settings, source.app_id)
-            files = snapshot.lay_out(repository, found, root)
-            source.path = os.fspath(files.relative_to(self._settings.home))
-            warnings = list(snapshot.warnings(found, files))
-            with self._database.write() as tx:
-                deployment = submit(self._settings, tx, source, kind, warnings)
-                repository.hold(source.id, source.commit or source.tree)
-        threading.Thread(target=self._prune, args=(source.app_id,), daemon=True).start()
-        log.info("source taken in", app=source.app_id, deployment=deployment.id, tree=source.tree)
-        return deployment
+        with self.intake.open(app.id):
+            return self.intake.take(app, self.intake.files(app, repository, source, "push"))
 
     def _follow(self, deployment: Deployment, say: Say) -> bool:
         """Say the transcript's lines as they come; False when Hythe stops before the end."""
@@ -184,28 +172,12 @@ class SourceStage:
             return why or "deployed, but the branch could not be moved"
         return why
 
-    def _prune(self, app_id: int) -> None:
-        """Keep the snapshots of deployments under way and the newest few."""
-        sources = select(Source.tree).where(Source.app_id == app_id)
-        with snapshot.locked(self._settings, app_id), self._database.read() as session:
-            newest = session.scalars(sources.order_by(Source.id.desc()).limit(KEPT_SNAPSHOTS)).all()
-            needed = session.scalars(
-                sources.join(Deployment, Deployment.source_id == Source.id).where(
-                    Deployment.status.not_in(ENDED)
-                )
-            ).all()
-            root = snapshot.folder(self._settings, app_id)
-            if not root.exists():  # the app was destroyed meanwhile
-                return
-            retired = snapshot.retire(root, {*newest, *needed})
-        shutil.rmtree(retired, ignore_errors=True)
-
     def _restore(self) -> None:
         """Lay the sources of deployments under way out anew: a power cut may have emptied files."""
         under_way = (
             select(Source)
             .join(Deployment, Deployment.source_id == Source.id)
-            .where(Deployment.status.in_(["queued", "building"]))
+            .where(Deployment.status.in_(["queued", "building"]), Source.kind != "image")
         )
         with self._database.read() as session:
             sources = session.scalars(under_way).all()

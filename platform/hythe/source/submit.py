@@ -1,4 +1,4 @@
-"""The handoff to the build: one Source row and one queued Deployment row."""
+"""The handoff: one Source row, and one Deployment row that is queued or has to be fetched first."""
 
 from collections.abc import Iterable
 
@@ -13,10 +13,11 @@ from hythe.transcript import Transcript
 def submit(
     settings: Settings, tx: Write, source: Source, kind: str, warnings: Iterable[str] = ()
 ) -> Deployment:
-    """Queue a deployment of a new source; the newest waits, those that waited are superseded.
+    """Insert a deployment of a new source; the newest waits, those that waited are superseded.
 
-    Lines for the pusher are written before the commit, so that they come before the build's. Raises
-    NotFound when the app is gone.
+    A git URL has to be fetched first; all others are queued for the build. Lines for the pusher are
+    written before the commit, so that they come before the build's. Raises NotFound when the app is
+    gone.
     """
     app = tx.get(App, source.app_id)
     if app is None or app.destroyed_at:
@@ -24,11 +25,11 @@ def submit(
     waiting = _supersede(tx, app)
     tx.add(source)
     tx.flush()
-    version = (source.commit or source.tree)[:7]
     deployment = Deployment(
         app_id=app.id,
         kind=kind,
-        description=f"Deploy {version}" if source.commit else f"Deploy upload {version}",
+        status="fetching" if source.kind == "url" else "queued",
+        description=_description(source),
         source_id=source.id,
         created_by=source.created_by,
     )
@@ -55,14 +56,28 @@ def submit(
     return deployment
 
 
+def _description(source: Source) -> str:
+    match source.kind:
+        case "image":
+            return f"Deploy image {source.location}"
+        case "url":
+            return f"Deploy {source.location}" + (f" at {source.ref}" if source.ref else "")
+        case "tarball":
+            return f"Deploy upload {source.tree[:7]}"
+        case _:
+            return f"Deploy {(source.commit or source.tree)[:7]}"
+
+
 def _supersede(tx: Write, app: App) -> list[Deployment]:
     waiting = list(
         tx.scalars(
-            select(Deployment).where(Deployment.app_id == app.id, Deployment.status == "queued")
+            select(Deployment).where(
+                Deployment.app_id == app.id, Deployment.status.in_(["fetching", "queued"])
+            )
         )
     )
     for old in waiting:
         old.status = "superseded"
         old.ended_at = now()
-    tx.flush()  # frees the place of the one queued deployment
+    tx.flush()  # frees the place of the one that waits
     return waiting

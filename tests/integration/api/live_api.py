@@ -87,7 +87,7 @@ def control_plane(settings: Settings, database: Database) -> Iterator[ControlPla
     with socket.create_server(("127.0.0.1", 0)) as listener:
         settings = settings.model_copy(update={"api_port": listener.getsockname()[1]})
         vault = Vault.open(settings.key_file)
-        source = SourceStage(settings, database)
+        source = SourceStage(settings, database, vault)
         context = Context(
             settings=settings,
             database=database,

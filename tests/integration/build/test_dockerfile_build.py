@@ -10,7 +10,7 @@ from integration.build.conftest import Builds
 
 from hythe import network
 from hythe.build.nursery import Nursery
-from hythe.build.result import DOCKERFILE_CAPABILITIES
+from hythe.build.result import IMAGE_CAPABILITIES
 
 pytestmark = [pytest.mark.docker, pytest.mark.one_database("it is about containers")]
 LIMITS = {"build_memory": 64 << 20, "build_timeout": 8}
@@ -42,7 +42,7 @@ def test_the_image_runs_its_own_command_as_web(builds: Builds) -> None:
         "launch": ["/bin/sh", "-c"],
         "init": True,
         "user": "7",
-        "capabilities": list(DOCKERFILE_CAPABILITIES),
+        "capabilities": list(IMAGE_CAPABILITIES),
         "exposed": [9000],
     }
 

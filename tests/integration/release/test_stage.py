@@ -1,5 +1,6 @@
 """The release stage on the memory engine: built -> releasing -> rolling."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +11,17 @@ from sqlalchemy import select
 
 from hythe.engine.memory import Memory, Program
 from hythe.errors import EngineAway
-from hythe.model import App, ConfigVar, Database, Deployment, Formation, Release, Vault
+from hythe.model import (
+    App,
+    Build,
+    ConfigVar,
+    Database,
+    Deployment,
+    Formation,
+    Release,
+    Source,
+    Vault,
+)
 from hythe.names import Names
 from hythe.release.stage import ReleaseStage
 from hythe.settings import Settings
@@ -160,3 +171,52 @@ def _until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def about(database: Database, vault: Vault, deployment_id: int, document: dict[str, Any]) -> None:
+    """Give a deployment's source an app.json, before the stage looks at it."""
+    with database.write() as tx:
+        build = tx.get_one(Build, tx.get_one(Deployment, deployment_id).build_id)
+        source = tx.get_one(Source, build.source_id)
+        source.app_json = vault.seal(json.dumps(document))
+
+
+def test_app_json_applies_when_keys_and_types_first_appear(
+    database: Database, vault: Vault, settings: Settings
+) -> None:
+    """Twice the same app.json; between the two, config and formation are changed by hand."""
+    stage = ReleaseStage(
+        settings, database, Memory().engine, Names("abcdef"), vault, lambda _: None
+    )
+    document = {
+        "env": {"GREETING": "Ahoy", "KEY": {"generator": "secret"}},
+        "formation": {"web": {"quantity": 2}, "worker": {"quantity": 1}, "other": {"quantity": 9}},
+        "healthchecks": {"web": [{"path": "/up", "port": 8000}]},
+    }
+    first = built(database, web="serve", worker="work", clock="tick")
+    about(database, vault, first, document)
+    stage._take(first, 1)
+    with database.write() as tx:
+        release = tx.scalars(select(Release)).one()
+        config = vault.unseal_map(release.config)
+        assert (config["GREETING"], len(config["KEY"])) == ("Ahoy", 64)
+        assert (release.spec["port"], release.spec["health_path"]) == (8000, "/up")
+        rows = {row.process: row for row in tx.scalars(select(Formation))}
+        assert {name: row.quantity for name, row in rows.items()} == {
+            "web": 2, "worker": 1, "clock": 0,
+        }  # fmt: skip
+        rows["worker"].quantity = 3
+        tx.scalars(select(ConfigVar).where(ConfigVar.key == "GREETING")).one().value = vault.seal(
+            "Hello"
+        )
+    assert "app.json sets GREETING, KEY" in Transcript.of(settings, first).read()[0]
+    second = built(database, 1, web="serve", worker="work")
+    about(database, vault, second, {**document, "formation": {"worker": {"quantity": 1}}})
+    stage._take(second, 1)
+    with database.read() as session:
+        newest = session.scalars(select(Release).order_by(Release.version.desc())).first()
+        assert newest is not None
+        again = vault.unseal_map(newest.config)
+        assert again == {"GREETING": "Hello", "KEY": config["KEY"]}
+        quantities = {row.process: row.quantity for row in session.scalars(select(Formation))}
+    assert quantities == {"web": 2, "worker": 3, "clock": 0}

@@ -87,3 +87,13 @@ def test_the_prober_rings_when_an_app_gets_ready(server: ThreadingHTTPServer) ->
     assert prober.answers([7])[7].ready
     prober.forget(7)
     assert prober.answers([7]) == {}
+
+
+def test_the_prober_asks_the_path_that_the_app_names(server: ThreadingHTTPServer) -> None:
+    App.status = 200
+    rung = threading.Event()
+    prober = Prober(lambda app_id: rung.set())
+    prober.watch(1, 7, "127.0.0.1", server.server_port, "app", "/up")
+    assert rung.wait(SECONDS)
+    assert prober.answers([7])[7].said == "answered 200 on /up"
+    prober.forget(7)

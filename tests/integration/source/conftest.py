@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from integration.source.place import SECONDS, LaterStages, Place, eventually, web_app
 
-from hythe.model import Database
+from hythe.model import Database, Vault
 from hythe.settings import Settings
 from hythe.source.stage import SourceStage
 
@@ -21,7 +21,7 @@ def loop() -> str:
 
 @pytest.fixture
 def place(settings: Settings, database: Database, tmp_path: Path, loop: str) -> Iterator[Place]:
-    stage = SourceStage(settings, database)
+    stage = SourceStage(settings, database, Vault.open(settings.key_file))
     stage.start()
     web = web_app(settings, database, stage)
     server = uvicorn.Server(

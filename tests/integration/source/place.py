@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hythe.errors import HytheError
-from hythe.model import App, Database, Deployment, Release, now
+from hythe.model import App, Database, Deployment, Release, Vault, now
 from hythe.settings import Settings
 from hythe.source import git_http
 from hythe.source.repository import Repository
@@ -190,6 +190,11 @@ class Place:
     later: LaterStages
     url: str
     folder: Path
+
+    def another_stage(self) -> SourceStage:
+        """A source stage after a restart; not started."""
+        vault = Vault.open(self.settings.key_file)
+        return SourceStage(self.settings, self.database, vault)
 
     def app(self, name: str = "shop", **columns: str) -> App:
         with self.database.write() as tx:

@@ -10,7 +10,6 @@ from integration.source.place import Place, WorkingCopy, eventually
 
 from hythe.model import App, Deployment
 from hythe.source.repository import HELD
-from hythe.source.stage import SourceStage
 
 
 def make_copy(place: Place, app: App) -> WorkingCopy:
@@ -42,7 +41,7 @@ def test_restart_tells_the_pusher_and_settles_afterwards(place: Place) -> None:
     place.later.go_live(deployment)
     head = copy.git("rev-parse", "HEAD")
     assert list(place.refs(app)) == [f"{HELD}1"]
-    again = SourceStage(place.settings, place.database)
+    again = place.another_stage()
     again.start()
     expected = {"refs/heads/main": head, "refs/hythe/v1": head}
     eventually(lambda: place.refs(app) == expected, "settled after the restart")
@@ -61,7 +60,7 @@ def test_start_lays_out_anew_what_a_power_cut_damaged(place: Place) -> None:
     (root / ".new-left-behind").mkdir()
     lock = place.repository(App(id=deployment.app_id)).path / "refs" / "heads" / "main.lock"
     lock.touch()
-    again = SourceStage(place.settings, place.database)
+    again = place.another_stage()
     again.start()
     again.stop()
     assert (root / tree / "app.py").read_text() == "print()\n"
@@ -77,7 +76,7 @@ def test_source_that_was_never_committed_is_let_go_at_the_start(place: Place) ->
     push.end()
     place.stage.stop()
     place.repository(app).hold(99, copy.git("rev-parse", "HEAD"))
-    again = SourceStage(place.settings, place.database)
+    again = place.another_stage()
     again.start()
     eventually(lambda: not place.refs(app), "no ref of a source without a row")
     again.stop()

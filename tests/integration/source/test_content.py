@@ -179,3 +179,29 @@ def _tree_of(copy: WorkingCopy, listing: str) -> str:
         capture_output=True, check=True,
     )  # fmt: skip
     return made.stdout.decode().strip()
+
+
+def test_app_json_is_read_before_anything_is_built(place: Place) -> None:
+    copy = place.copy(place.app())
+    copy.commit({"app.json": '{"env": {"KEY": {"description": "of the shop"}}}'})
+    output = refused(place, copy)
+    assert "app.json requires KEY, without a value so far (of the shop)." in output
+    assert "hythe config:set KEY=... -a shop" in output
+    copy.commit({"app.json": '{"env": {"KEY": {"value": 1}}}'})
+    assert "app.json: env.KEY.value should be a valid string." in refused(place, copy)
+    copy.commit({"app.json": "{"})
+    assert "app.json is not valid JSON (line 1)." in refused(place, copy)
+    copy.commit({"app.json": '{"cron": [], "odd": 1}'})
+    push, _ = deploy(place, copy)
+    assert "`cron` is not supported yet" in push.output
+    assert "`odd` is an unknown key" in push.output
+
+
+def test_app_json_may_be_a_link_inside_or_a_folder(place: Place) -> None:
+    copy = place.copy(place.app())
+    (copy.folder / "app.json").symlink_to("config/app.json")
+    copy.commit({"config/app.json": '{"env": {"A": {}}}'})
+    assert "requires A" in refused(place, copy)
+    (copy.folder / "app.json").unlink()
+    copy.commit({"app.json/file": "x"})
+    deploy(place, copy)

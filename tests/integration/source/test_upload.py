@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from hythe.errors import BadArchive, NotFound, TooLarge
 from hythe.model import App, Deployment, Source, now
+from hythe.source.intake import Sent
 
 
 def tar_of(folder: Path) -> list[bytes]:
@@ -34,7 +35,7 @@ def test_upload_and_push_of_the_same_files_are_the_same_source(place: Place) -> 
     push = copy.push()
     place.later.go_live(place.later.claim())
     assert push.end() == 0, push.output
-    uploaded = place.stage.upload(app.id, tar_of(copy.folder), "ada", "By hand")
+    uploaded = place.stage.upload(app.id, tar_of(copy.folder), "ada", Sent(message="By hand"))
     with place.database.read() as session:
         pushed, sent = session.scalars(select(Source).order_by(Source.id)).all()
     assert sent.tree == pushed.tree == copy.git("rev-parse", "HEAD^{tree}")

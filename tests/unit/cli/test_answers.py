@@ -20,6 +20,7 @@ NAMES = {
     "MintedToken": "MintedToken",
     "Account": "Account",
     "SetupLink": "SetupLink",
+    "ManifestChange": "ManifestChange",
 }
 SHAPES = [shape for shape in vars(answers).values() if is_typeddict(shape)]
 

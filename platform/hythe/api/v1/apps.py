@@ -38,7 +38,9 @@ class AppAnswer(Overview):
 
 class AppDetail(AppAnswer):
     hosts: list[str] = Field(description="All host names, the implied one first.")
-    builder: str | None = Field(description="buildpacks or dockerfile, of the serving release.")
+    builder: str | None = Field(
+        description="buildpacks, dockerfile or image, of the serving release."
+    )
     user: str | None = Field(description="The user that it runs as; null is the image's own.")
     capabilities: list[str] = Field(description="Linux capabilities that it keeps.")
 

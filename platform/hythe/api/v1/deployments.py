@@ -27,8 +27,9 @@ Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class SourceAnswer(Answer):
-    kind: str = Field(description="git or tarball")
-    tree: str
+    kind: str = Field(description="git, tarball, image or url")
+    tree: str = Field(description="git tree id; empty for an image, and before it is fetched")
+    location: str | None = Field(description="The image's name, or the git URL.")
     commit: str | None
     message: str | None
 
@@ -210,7 +211,13 @@ def _answer(row: Deployment, version: int | None, source: Source | None) -> Depl
 
 
 def source_answer(row: Source) -> SourceAnswer:
-    return SourceAnswer(kind=row.kind, tree=row.tree, commit=row.commit, message=row.message)
+    return SourceAnswer(
+        kind=row.kind,
+        tree=row.tree,
+        location=row.location,
+        commit=row.commit,
+        message=row.message,
+    )
 
 
 def error_answer(code: str | None, cause: str | None, fix: str | None) -> ErrorAnswer | None:

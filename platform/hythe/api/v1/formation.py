@@ -39,13 +39,20 @@ def scale(tx: Write, settings: Settings, app: App, quantities: dict[str, int], a
     """Change the formation; raises InvalidValue for unknown types and impossible numbers."""
     rows = {row.process: row for row in _rows(tx, app)}
     known = rows.keys() | _commands(tx, app).keys()
-    for process, quantity in quantities.items():
+    for process in quantities:
         if process not in known:
             has = f"It has: {', '.join(sorted(known))}." if known else "It has none yet."
             raise InvalidValue(
                 f"{app.name} has no process type '{process}'. {has}",
                 "Add it to the Procfile and deploy.",
             )
+    resize(tx, settings, app, quantities, actor)
+
+
+def resize(tx: Write, settings: Settings, app: App, quantities: dict[str, int], actor: str) -> None:
+    """The same for types that may appear with the next release only."""
+    rows = {row.process: row for row in _rows(tx, app)}
+    for process, quantity in quantities.items():
         if not 0 <= quantity <= settings.max_instances:
             raise InvalidValue(
                 f"{process}={_short(quantity)} is not between 0 and {settings.max_instances}.",

@@ -1,7 +1,7 @@
 """Images on a Docker Engine."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from docker.utils import parse_repository_tag
 from hythe.engine.docker.build import DockerfileBuild
 from hythe.engine.docker.client import Client, brief, speaking
 from hythe.engine.docker.config import committed_config, environment, import_changes
-from hythe.engine.port import Image, ImageConfig, Limits
-from hythe.errors import EngineError, ImageMissing
-
-_NOT_THERE = ("not found", "manifest unknown", "pull access denied", "does not exist")
+from hythe.engine.docker.pull import failure, watch
+from hythe.engine.port import Image, ImageConfig, Limits, Login
+from hythe.errors import EngineError
+from hythe.imagename import ImageName
 
 
 class DockerImages:
@@ -31,19 +31,26 @@ class DockerImages:
             except ImageNotFound:
                 return None
 
-    def pull(self, ref: str) -> Image:
-        repository, tag = parse_repository_tag(ref)
+    def pull(
+        self, ref: str, login: Login | None = None, say: Callable[[str], None] = lambda _: None
+    ) -> Image:
+        name = ImageName.parse(ref)
+        auth = {"username": login.user, "password": login.password} if login else {}
         with speaking():
             try:
-                progress = self._client.api.pull(repository, tag, stream=True, decode=True)
-                error = next((line["error"] for line in progress if "error" in line), "")
-            except Absent as absent:
-                error = str(absent.explanation)
-        if any(words in error.lower() for words in _NOT_THERE):
-            raise ImageMissing(f"The registry has no {ref}: {brief(error)}")
+                progress = self._client.api.pull(
+                    name.repository,
+                    name.digest or name.tag,
+                    stream=True,
+                    decode=True,
+                    auth_config=auth,  # empty: not what the operator's own docker command knows
+                )
+                error = watch(progress, say)
+            except APIError as refused:
+                error = str(refused.explanation or refused)
         if error:
-            raise EngineError(f"{ref} could not be pulled: {brief(error)}")
-        return self._present(ref)
+            raise failure(ref, name.host, error, login is not None)
+        return self._present(name.reference)
 
     def load_root(self, tar: Path, ref: str, config: ImageConfig) -> Image:
         if not tar.is_file():  # the SDK would take the path for a URL
@@ -125,4 +132,5 @@ def _image(data: Mapping[str, Any]) -> Image:
         workdir=config.get("WorkingDir") or "",
         size=data["Size"],
         layers=tuple(data["RootFS"].get("Layers") or ()),
+        digests=tuple(data.get("RepoDigests") or ()),
     )

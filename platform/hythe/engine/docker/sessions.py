@@ -7,7 +7,7 @@ from typing import Any
 from hythe.engine.docker.client import Client, speaking
 from hythe.engine.docker.streams import frames, lines
 from hythe.engine.port import Exit
-from hythe.errors import EngineError
+from hythe.errors import EngineError, NotFound
 
 EXIT_SECONDS = 10  # from the end of the output to the exit code
 
@@ -64,6 +64,16 @@ class DockerSessions:
         workdir: str | None = None,
     ) -> DockerStream:
         return self._start(container_id, command, env, user, workdir)
+
+    def has(self, container_id: str, path: str) -> bool:
+        try:
+            answer = self._client.open(
+                "HEAD", f"/containers/{container_id}/archive", params={"path": path}
+            )
+        except NotFound:
+            return False
+        answer.close()
+        return True
 
     def put(self, container_id: str, path: str, tar: Iterator[bytes]) -> None:
         with speaking():

@@ -1,11 +1,11 @@
 """Images of the memory engine: configuration and names, no files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from hythe.engine.memory.world import World
-from hythe.engine.port import Image, ImageConfig, Limits
+from hythe.engine.port import Image, ImageConfig, Limits, Login
 from hythe.errors import BuildError, EngineError, ImageMissing
 
 
@@ -17,7 +17,9 @@ class MemoryImages:
         with self._world.call("find"):
             return self._world.image(ref)
 
-    def pull(self, ref: str) -> Image:
+    def pull(
+        self, ref: str, login: Login | None = None, say: Callable[[str], None] = lambda _: None
+    ) -> Image:
         with self._world.call("pull"):
             raise ImageMissing(f"There is no registry, and no {ref}.")
 

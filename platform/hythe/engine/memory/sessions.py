@@ -52,6 +52,11 @@ class MemorySessions:
                 raise EngineError(f"{box.spec.name} is not running.")
             return MemoryStream(self._world.program(tuple(command)))
 
+    def has(self, container_id: str, path: str) -> bool:
+        with self._world.call("has"):
+            box = self._world.box(container_id)
+            return path == "/bin/sh" or path in self._world.files.get(box.id, {})
+
     def put(self, container_id: str, path: str, tar: Iterator[bytes]) -> None:
         with self._world.call("put"):
             box = self._world.box(container_id)

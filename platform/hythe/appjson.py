@@ -1,0 +1,219 @@
+"""app.json: what an app says about itself, in Heroku's words (with Dokku's healthchecks).
+
+Read at every deploy. `env` and `formation` apply when a key or a process type first appears, so a
+deploy never overrides `config:set` or undoes `ps:scale`. What Hythe does not know or does not
+support is a warning that names it, a wrong type an error with the path of the key.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from hythe import names
+from hythe.errors import AppJsonError, InvalidName, MissingConfig
+
+LARGEST = 64 * 1024  # bytes
+SECRET_BYTES = 32
+
+Path = tuple[str | int, ...]
+
+
+class Part(BaseModel):
+    """An object of the document. Unknown keys are kept, so that warnings can name them."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    unsupported: ClassVar[frozenset[str]] = frozenset()  # known, and left out
+
+    def warnings(self, path: Path = ()) -> Iterator[str]:
+        """What was left out, by its path."""
+        given = {*(self.model_extra or ()), *(self.model_fields_set & self.unsupported)}
+        for key in sorted(given):
+            where = dotted((*path, key))
+            if key in self.unsupported:
+                yield f"`{where}` is not supported yet and was left out."
+            else:
+                yield f"`{where}` is an unknown key and was left out."
+        for key in type(self).model_fields:
+            yield from _inner_warnings(getattr(self, key), (*path, key))
+
+
+class Variable(Part):
+    """A config var. Like Heroku's, it is required unless it says otherwise."""
+
+    value: str | None = None
+    description: str = ""
+    required: bool = True
+    generator: Literal["secret"] | None = None
+
+
+class Process(Part):
+    quantity: int | None = Field(None, ge=0, le=1000)
+    size: str | None = None
+
+    unsupported = frozenset({"size", "max_parallel"})
+
+
+class Check(Part):
+    """When an instance is ready. Hythe asks until boot time is over; see run/health.py."""
+
+    type: str = "startup"
+    path: str = Field("/", pattern=r"^/[!-~]*$", max_length=1000)
+    port: int | None = Field(None, ge=1, le=65535)
+    name: str = ""
+    attempts: int | None = None
+    timeout: int | None = None
+    wait: int | None = None
+    initialDelay: int | None = None
+    content: str | None = None
+    command: list[str] | None = None
+
+    unsupported = frozenset({"attempts", "timeout", "wait", "initialDelay", "content", "command"})
+
+
+_DEFAULT = Check()
+
+
+class AppJson(Part):
+    name: str = ""
+    description: str = ""
+    env: dict[str, Variable] = Field(default_factory=dict)
+    formation: dict[str, Process] = Field(default_factory=dict)
+    healthchecks: dict[str, list[Check]] = Field(default_factory=dict)
+
+    what: ClassVar[str] = "app.json"
+    unsupported = frozenset({
+        "cron", "addons", "buildpacks", "scripts", "stack", "environments", "image",
+    })  # fmt: skip
+    informational: ClassVar[frozenset[str]] = frozenset({
+        "keywords", "website", "repository", "logo", "success_url", "$schema",
+    })  # fmt: skip
+
+    @field_validator("env", mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        """`"KEY": "value"` stands for `"KEY": {"value": "value"}`."""
+        if not isinstance(value, dict):
+            return value
+        return {k: {"value": v} if isinstance(v, str) else v for k, v in value.items()}
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Parse a JSON text; raises AppJsonError with the path of what is wrong."""
+        if len(text.encode()) > LARGEST:
+            raise AppJsonError(f"{cls.what} is over {LARGEST // 1024} KiB.", "Make it smaller.")
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+            raise AppJsonError(
+                f"{cls.what} is not valid JSON{where}.", "Correct it; commas are often the cause."
+            ) from None
+        return cls.of(document)
+
+    @classmethod
+    def of(cls, document: object) -> Self:
+        """The same for a document that is parsed already."""
+        try:
+            made = cls.model_validate(document)
+        except ValidationError as error:
+            raise _wrong(cls.what, error) from None
+        for key in made.env:
+            _named(cls.what, ("env", key), names.config_key, key)
+        for section in ("formation", "healthchecks"):
+            for key in getattr(made, section):
+                _named(cls.what, (section, key), names.process_type, key)
+        return made
+
+    def warnings(self, path: Path = ()) -> Iterator[str]:
+        for text in super().warnings(path):
+            if text.split("`")[1] not in self.informational:
+                yield f"{self.what}: {text}"
+        for kind, checks in self.healthchecks.items():
+            for number, one in enumerate(checks):
+                if one is not self.check:
+                    where = dotted(("healthchecks", kind, number))
+                    yield f"{self.what}: `{where}` was left out; one check of web is asked so far."
+
+    @property
+    def check(self) -> Check:
+        """How to ask a web instance whether it is ready."""
+        checks = self.healthchecks.get("web", [])
+        return next((one for one in checks if one.type in ("startup", "readiness")), _DEFAULT)
+
+    def require(self, present: Collection[str], app: str) -> None:
+        """Raise MissingConfig unless each required key has a value, a generator or is present."""
+        missing = [
+            key
+            for key, one in self.env.items()
+            if one.required and one.value is None and not one.generator and key not in present
+        ]
+        if missing:
+            described = next(
+                (self.env[k].description for k in missing if self.env[k].description), ""
+            )
+            raise MissingConfig(
+                f"{self.what} requires {', '.join(missing)}, without a value so far"
+                + (f" ({described[:120]})." if described else "."),
+                f"Set it: `hythe config:set {' '.join(f'{key}=...' for key in missing)} -a {app}`.",
+            )
+
+    def first_values(self, present: Collection[str]) -> dict[str, str]:
+        """The config vars that the document brings and that are not there yet."""
+        values: dict[str, str] = {}
+        for key, one in self.env.items():
+            if key in present:
+                continue
+            if one.value is not None:
+                values[key] = one.value
+            elif one.generator:
+                values[key] = secrets.token_hex(SECRET_BYTES)
+        return values
+
+    def quantities(self) -> dict[str, int]:
+        return {
+            kind: process.quantity
+            for kind, process in self.formation.items()
+            if process.quantity is not None
+        }
+
+
+def dotted(path: Path) -> str:
+    """A path as people write it: `healthchecks.web[0].port`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{str(part)[:80]}"
+    return text
+
+
+def _inner_warnings(value: object, path: Path) -> Iterator[str]:
+    if isinstance(value, Part):
+        yield from value.warnings(path)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _inner_warnings(inner, (*path, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _inner_warnings(inner, (*path, number))
+
+
+def _wrong(what: str, error: ValidationError) -> AppJsonError:
+    first = error.errors()[0]
+    where = dotted(first["loc"]) or "the document"
+    message = first["msg"].replace("Input should", "should").replace("String should", "should")
+    kind = re.search(r"a valid dictionary or instance of (\w+)|a valid dictionary", message)
+    if kind:
+        text_too = "a string or " if kind[1] == Variable.__name__ else ""
+        message = message.replace(kind[0], f"{text_too}an object")
+    return AppJsonError(f"{what}: {where} {message}.", "Correct that value and deploy again.")
+
+
+def _named(what: str, path: Path, valid: Any, key: str) -> None:
+    try:
+        valid(key)
+    except InvalidName as error:
+        raise AppJsonError(f"{what}: {dotted(path)}: {error.cause}", error.fix) from None

@@ -1,0 +1,209 @@
+"""The manifest: a document that says what an app should be, in the words of app.json.
+
+A section that is there is complete: what it does not name goes. A section that is not there is left
+alone. `processes` and `healthchecks` belong to `source`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from hythe import names, procfile
+from hythe.appjson import AppJson, Check, Part
+from hythe.errors import AppJsonError, HytheError, ProcfileError
+
+SECRET = "[secret]"  # stands for every value of a config var
+
+
+class ManifestImage(Part):
+    type: Literal["image"]
+    image: str = Field(min_length=1, max_length=400)
+
+
+class ManifestGit(Part):
+    type: Literal["git"]
+    url: str = Field(min_length=1, max_length=1000)
+    ref: str | None = Field(None, max_length=250)
+
+
+class ManifestCommit(Part):
+    type: Literal["commit"]
+    commit: str = Field(pattern=r"^[0-9a-f]{7,40}$")
+
+
+ManifestSource = Annotated[
+    ManifestImage | ManifestGit | ManifestCommit, Field(discriminator="type")
+]
+
+
+class Manifest(AppJson):
+    source: ManifestSource | None = None
+    processes: dict[str, str] | None = None
+    procfile: str | None = None
+    domains: list[str] | None = None
+
+    what: ClassVar[str] = "manifest"
+
+    @classmethod
+    def check_document(cls, document: object) -> "Manifest":
+        """Parse a document; raises AppJsonError with the path of what is wrong."""
+        made = cls.of(document)
+        if made.processes is not None and made.procfile is not None:
+            raise AppJsonError(
+                "manifest: processes and procfile say the same.", "Keep one of the two."
+            )
+        for section in ("processes", "procfile", "healthchecks"):
+            if made.has(section) and made.source is None:
+                raise AppJsonError(
+                    f"manifest: {section} belongs to a source, and there is none.",
+                    "Add `source`, or keep it in the Procfile and app.json of what you push.",
+                )
+        try:
+            for host in made.domains or ():
+                names.host_name(host)
+        except HytheError as error:
+            raise AppJsonError(f"manifest: domains: {error.cause}", error.fix) from None
+        made.commands()
+        return made
+
+    def has(self, section: str) -> bool:
+        return section in self.model_fields_set and getattr(self, section) is not None
+
+    def commands(self) -> dict[str, str] | None:
+        """The processes that replace those of the source; raises ProcfileError."""
+        if self.procfile is not None:
+            return procfile.parse(self.procfile)
+        if self.processes is None:
+            return None
+        for process, line in self.processes.items():
+            names.process_type(process)
+            if not line.strip() or "\n" in line:
+                raise ProcfileError(
+                    f"manifest: processes.{process} is not one line.",
+                    "Write a command on one line.",
+                )
+        return {process: line.strip() for process, line in self.processes.items()}
+
+    def procfile_text(self) -> str | None:
+        commands = self.commands()
+        if not commands:
+            return None
+        return "".join(f"{process}: {line}\n" for process, line in commands.items())
+
+    def app_json_text(self) -> str | None:
+        """What goes along with the source: health checks. Other sections apply by themselves."""
+        if not self.healthchecks:
+            return None
+        checks = {
+            kind: [one.model_dump(exclude_unset=True) for one in checks]
+            for kind, checks in self.healthchecks.items()
+        }
+        return json.dumps({"healthchecks": checks})
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What an app is; empty when there is none."""
+
+    exists: bool = False
+    source: str | None = None  # see describe
+    login: str | None = None  # of the source's git URL
+    procfile: str | None = None  # that was sent along with the source
+    check: Check = field(default_factory=Check)
+    env: Mapping[str, str] = field(default_factory=dict)
+    formation: Mapping[str, int] = field(default_factory=dict)
+    domains: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference; None where there is nothing."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+def difference(
+    manifest: Manifest, name: str, now: Now, source: str | None, login: str | None, host: str
+) -> list[Change]:
+    """What has to change (pure): `source` and `login` are the manifest's, `host` is implied."""
+    changes: list[Change] = []
+    if not now.exists:
+        changes.append(Change("app", None, name))
+    changes += source_changes(manifest, now, source, login)
+    if manifest.has("env"):
+        changes += _env(manifest, now)
+    if manifest.has("formation"):
+        changes += _formation(manifest, now)
+    if manifest.has("domains"):
+        hosts = {names.host_name(one) for one in manifest.domains or ()} - {host}
+        changes += [Change(f"domains.{one}", None, one) for one in sorted(hosts - now.domains)]
+        changes += [Change(f"domains.{one}", one, None) for one in sorted(now.domains - hosts)]
+    return changes
+
+
+def source_changes(
+    manifest: Manifest, now: Now, source: str | None, login: str | None
+) -> list[Change]:
+    """What needs a deployment of the manifest's source."""
+    if manifest.source is None:
+        return []
+    changes: list[Change] = []
+    if not _same(now.source, source):
+        changes.append(Change("source", now.source, source))
+    elif now.login != login:
+        changes.append(Change("source.login", SECRET, SECRET))
+    before = procfile.parse(now.procfile) if now.procfile else {}
+    changes += _section("processes", before, manifest.commands() or {})
+    if manifest.healthchecks or isinstance(manifest.source, ManifestImage):
+        old, new = now.check, manifest.check
+        changes += _section(
+            "healthchecks.web[0]",
+            {"path": old.path, "port": old.port},
+            {"path": new.path, "port": new.port},
+        )
+    return changes
+
+
+def _same(before: str | None, after: str | None) -> bool:
+    """Whether two sources are one; a commit may be abbreviated."""
+    if before and after and after.startswith("commit "):
+        return before.startswith(after)
+    return before == after
+
+
+def _env(manifest: Manifest, now: Now) -> list[Change]:
+    changes: list[Change] = []
+    for key, one in sorted(manifest.env.items()):
+        here = now.env.get(key)
+        if one.value is not None and one.value != here:
+            changes.append(Change(f"env.{key}", None if here is None else SECRET, SECRET))
+        elif one.value is None and one.generator and here is None:
+            changes.append(Change(f"env.{key}", None, SECRET))
+    gone = sorted(now.env.keys() - manifest.env.keys())
+    return changes + [Change(f"env.{key}", SECRET, None) for key in gone]
+
+
+def _formation(manifest: Manifest, now: Now) -> list[Change]:
+    """Types that the manifest does not name go to nought; without a quantity they stay."""
+    named = manifest.formation.keys()
+    here = {kind: number for kind, number in now.formation.items() if number or kind in named}
+    wanted = manifest.quantities()
+    stay = {kind: number for kind, number in here.items() if kind in named}
+    return _section("formation", here, {**dict.fromkeys(here, 0), **stay, **wanted})
+
+
+def _section(name: str, before: Mapping[str, object], after: Mapping[str, object]) -> list[Change]:
+    return [
+        Change(f"{name}.{key}", _text(before.get(key)), _text(after.get(key)))
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
