@@ -6,7 +6,7 @@ from hythe.engine.port import Images, Instances, Sessions
 LOOKS = {
     Images: {"find", "list"},
     Instances: {"list", "get", "wait", "logs", "follow", "list_networks", "changes", "ping"},
-    Sessions: set(),
+    Sessions: {"has"},
 }
 
 

@@ -9,6 +9,7 @@ export interface Said {
 }
 
 const DEPLOYMENT: Record<string, Said> = {
+  fetching: { word: 'Fetching', tone: 'busy' },
   queued: { word: 'Queued', tone: 'busy' },
   building: { word: 'Building', tone: 'busy' },
   built: { word: 'Built', tone: 'busy' },
@@ -52,7 +53,7 @@ export function appState({ state, instances }: Pick<AppSummary, 'state' | 'insta
 
 /** What a deployment is called: new code by its commit message, the rest by what was done. */
 export function deploymentTitle({ kind, source, description }: Deployment): string {
-  const code = kind === 'push' || kind === 'upload'
+  const code = ['push', 'upload', 'git', 'commit'].includes(kind)
   return (code && source?.message) || description || kind
 }
 
