@@ -34,7 +34,6 @@ class Exchange:
         "_fwd",
         "_head_out",
         "_keep_alive",
-        "_received",
         "_request_id",
         "_sent_whole",
         "_started",
@@ -43,6 +42,8 @@ class Exchange:
         "client",
         "head",
         "proxy",
+        "received",
+        "rules",
         "tunnel",
     )
 
@@ -50,6 +51,7 @@ class Exchange:
         self.proxy = proxy
         self.client = client
         self.head = head
+        self.rules = proxy.rules  # of the route, once there is one
         self.tunnel: Tunnel | None = None
         self._started = time.monotonic()
         self._arrived = time.time()
@@ -59,7 +61,7 @@ class Exchange:
         self._dial = Dial(self)
         self._backend: Backend | None = None
         self._unsent: list[bytes] = []  # body that arrived before there was a connection
-        self._received = 0  # bytes of the request's body
+        self.received = 0  # bytes of the request's body
         self._sent_whole = not head.has_body
         self._head_out = b""  # the response's head, until the first of its body joins it
         self._answered = False  # bytes of a final response have left
@@ -69,12 +71,6 @@ class Exchange:
         self._bytes = 0  # of the response's body
 
     def start(self) -> None:
-        limit = self.proxy.limits.body
-        if limit and (self.head.fields.length or 0) > limit:
-            self.refuse(413, f"The body is longer than {limit} bytes")
-            return
-        timeouts = self.proxy.timeouts
-        self._touch(timeouts.connect * 3 + timeouts.tick)  # each attempt has its own limit as well
         if not self._sent_whole:
             self.client.hold_body()
         self._dial.start()
@@ -96,16 +92,16 @@ class Exchange:
             backend.transport.writelines([head, *unsent])
         else:
             backend.transport.write(head)
-        if self.head.awaits_continue and not self._sent_whole and not self._received:
+        if self.head.awaits_continue and not self._sent_whole and not self.received:
             self.client.write(_CONTINUE)
         self.moved()
 
     # What the client sends
 
     def request_body(self, payload: bytes, done: bool) -> None:
-        self._received += len(payload)
-        limit = self.proxy.limits.body
-        if limit and self._received > limit:
+        self.received += len(payload)
+        limit = self.rules.body_limit
+        if limit and self.received > limit:
             self.refuse(413, f"The body is longer than {limit} bytes")
             return
         if self.head.fields.chunked:
@@ -153,6 +149,7 @@ class Exchange:
         self._status = 101
         self.client.write(head.start + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         self.tunnel = Tunnel(self)
+        self._dial.opened_tunnel()
         self.proxy.tunnels.add(self)
         self.stay_open()
         self.client.upgraded(self.tunnel)
@@ -171,6 +168,7 @@ class Exchange:
             self.head,
             keep_alive=self._keep_alive and self._sent_whole and not self.proxy.draining,
             date=self.proxy.date,
+            cookie=self._dial.new_cookie if self.rules.sticky else b"",
         )
         self._status = head.status
         self._head_out = relay.head
@@ -209,8 +207,7 @@ class Exchange:
             self.end_tunnel()
         elif backend and not backend.received and self.head.repeatable and self._dial.again:
             self._backend = None
-            self._dial.leave(well=None if backend.reused else False)
-            self._dial.start()
+            self._dial.retry(well=None if backend.reused else False)
         else:
             self.fail("H18" if self._answered else "H13")
 
@@ -233,28 +230,28 @@ class Exchange:
 
     # Time
 
-    def _touch(self, seconds: float) -> None:
+    def touch(self, seconds: float) -> None:
         self.client.deadline = time.monotonic() + seconds
 
     def moved(self) -> None:
         """A byte moved: the clock starts again."""
-        timeouts = self.proxy.timeouts
+        rules = self.rules
         if self.tunnel is not None:
             self.stay_open()
         elif self._backend is not None and self._backend.received:
-            self._touch(timeouts.rolling)
+            self.touch(rules.idle)
         else:
-            self._touch(timeouts.first_byte if self._sent_whole else timeouts.body_idle)
+            self.touch(rules.first_byte if self._sent_whole else self.proxy.timeouts.body_idle)
 
     def stay_open(self) -> None:
         if self.tunnel is not None:
-            self._touch(self.tunnel.patience(self.proxy.timeouts.websocket_idle))
+            self.touch(self.tunnel.patience(self.rules.websocket_idle))
 
     def expired(self) -> None:
         if self.tunnel is not None:
             self.end_tunnel()
         elif self._backend is None:
-            self.fail("H19")
+            self.fail(self._dial.overdue)
         elif self._backend.received:
             self.fail("H28" if self.client.blocked else "H15")
         else:
@@ -309,18 +306,33 @@ class Exchange:
             backend.close()
         self._dial.leave()
 
+    @property
+    def sender(self) -> str:
+        """The address that the request came from, as far as that can be believed."""
+        before = self.head.fields.forwarded_for if self.client.trusted else b""
+        return before.rpartition(b",")[2].strip().decode() or self.client.peer
+
     def _log(self, status: int, size: int, answer: Answer | None = None, detail: str = "") -> None:
-        self.proxy.log.write(
+        seconds = time.monotonic() - self._started
+        proxy = self.proxy
+        tally = proxy.table.tally(self._dial.route)
+        tally.served(status, int(seconds * 1e6), self.received, size)
+        if answer is not None:
+            tally.error(answer.code)
+        elif proxy.log.skips():
+            return
+        proxy.log.write(
             logline.served(
                 self.head,
                 request_id=self._request_id,
                 fwd=self._fwd,
                 target=self._dial.target,
                 connect=self._dial.milliseconds,
-                service=int((time.monotonic() - self._started) * 1000),
+                service=int(seconds * 1000),
                 status=status,
                 size=size,
                 answer=answer,
                 detail=detail,
+                as_json=proxy.log.as_json,
             )
         )

@@ -63,7 +63,10 @@ class Relay:
     keep_alive: bool
 
 
-def response(head: ResponseHead, request: RequestHead, *, keep_alive: bool, date: bytes) -> Relay:
+def response(
+    head: ResponseHead, request: RequestHead, *, keep_alive: bool, date: bytes, cookie: bytes = b""
+) -> Relay:
+    """`cookie` is a line of the router's own, with its end, or nothing."""
     chunks = False
     framing = b""
     if head.bodiless(request.method) or head.length is not None:
@@ -80,4 +83,5 @@ def response(head: ResponseHead, request: RequestHead, *, keep_alive: bool, date
     elif request.minor == 0:
         connection = b"Connection: keep-alive\r\n"
     dated = b"" if head.dated else b"Date: %s\r\n" % date
-    return Relay(b"%s%s%s%s\r\n" % (head.start, dated, framing, connection), chunks, keep_alive)
+    start = head.start + cookie if cookie else head.start
+    return Relay(b"%s%s%s%s\r\n" % (start, dated, framing, connection), chunks, keep_alive)

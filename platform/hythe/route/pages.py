@@ -52,4 +52,6 @@ def head(answer: Answer, kind: str, length: int, date: bytes, *, close: bool) ->
         f"Cache-Control: no-store\r\n"
         f"Hythe-Error: {answer.code}\r\n"
     ).encode()
+    if answer.retry_after:
+        lines += b"Retry-After: %d\r\n" % answer.retry_after
     return b"%sDate: %s\r\n%s\r\n" % (lines, date, b"Connection: close\r\n" if close else b"")
