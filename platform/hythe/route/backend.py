@@ -149,11 +149,15 @@ class Backend(asyncio.Protocol):
                     exchange.tunnel.from_server(buffer)
                 return
         self._buffer = b""
-        body = self._body_of(head, exchange)
-        self._reusable = head.keep_alive and not isinstance(body, EndlessBody)
+        self._reusable = head.keep_alive
         exchange.respond(head)
+        if head.length == len(buffer) and not head.bodiless(exchange.head.method):
+            exchange.response_body(buffer)  # most responses arrive whole
+            exchange.response_ended()
+            return
+        body = self._body_of(head, exchange)
         if body is None:
-            self._reusable = self._reusable and not buffer
+            self._reusable = head.keep_alive and not buffer
             exchange.response_ended()
             return
         self._body = body
@@ -171,6 +175,7 @@ class Backend(asyncio.Protocol):
         if head.chunked:
             return ChunkedBody()
         if head.length is None:
+            self._reusable = False
             return EndlessBody()
         return LengthBody(head.length) if head.length else None
 

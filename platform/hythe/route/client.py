@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, cast
 
-from hythe.route import codes, logline, pages
+from hythe.route import codes, forward, logline, pages, request
 from hythe.route.backend import BARE_LF
-from hythe.route.body import BadBody, Body, ChunkedBody, LengthBody
+from hythe.route.body import LAST_CHUNK, BadBody, Body, ChunkedBody, LengthBody, chunk
 from hythe.route.codes import Answer
 from hythe.route.exchange import Exchange
 from hythe.route.headers import BadHead
 from hythe.route.request import RequestHead
+from hythe.route.response import ResponseHead
 from hythe.route.tunnel import Tunnel
 
 if TYPE_CHECKING:
@@ -24,13 +24,23 @@ _LEADING_LINES = 2  # empty lines that may stand before a request
 
 
 class Client(asyncio.Protocol):
+    """HTTP/1. It is the Downstream of its exchanges, one at a time."""
+
     __slots__ = (
         "_advancing",
         "_body",
         "_buffer",
+        "_chunks",
         "_discarded",
+        "_eof",
         "_exchange",
+        "_fwd",
+        "_grace",
+        "_head_out",
+        "_keep_alive",
         "_leading",
+        "_lines",
+        "_lines_of",
         "_paused",
         "_proxy",
         "_tunnel",
@@ -39,6 +49,7 @@ class Client(asyncio.Protocol):
         "deadline",
         "ended",
         "peer",
+        "scheme",
         "transport",
         "trusted",
     )
@@ -51,6 +62,15 @@ class Client(asyncio.Protocol):
         self._body: Body | None = None  # of the current request, while some is missing
         self._exchange: Exchange | None = None
         self._tunnel: Tunnel | None = None
+        # What the last request's block came to, for clients repeat it on a connection.
+        self._lines_of: object = None
+        self._lines = b""
+        self._fwd = ""
+        self._head_out = b""  # the response's head, until the first of its body joins it
+        self._chunks = False
+        self._keep_alive = False
+        self._eof = False  # the client sends no more, but may still read
+        self._grace: asyncio.TimerHandle | None = None
         self._paused = 0
         self._leading = 0
         self._advancing = False
@@ -60,6 +80,7 @@ class Client(asyncio.Protocol):
         self.ended = False  # nothing that comes in counts any more
         self.deadline = 0.0
         self.peer = ""
+        self.scheme = b"http"
         self.trusted = False
 
     # What the transport calls
@@ -74,24 +95,40 @@ class Client(asyncio.Protocol):
             self._refuse(codes.of("H22"))
 
     def data_received(self, data: bytes) -> None:
-        if self.ended:
+        if self._exchange is None and not self._buffer and not self.ended:
+            self.deadline = self._proxy.later(self._proxy.timeouts.request_head)
+            self._buffer = data
+            self._advance()
+        elif self.ended:
             self._discard(len(data))
         elif self._tunnel is not None:
             self._tunnel.from_client(data)
         elif self._body is not None:
             self._read_body(self._body, data)
-        elif self._exchange is not None:
-            self._buffer += data
-            if len(self._buffer) > self._proxy.limits.pipelined:
-                self._pause(_PIPELINE)
         else:
-            if not self._buffer:
-                self.deadline = time.monotonic() + self._proxy.timeouts.request_head
             self._buffer += data
-            self._advance()
+            if self._exchange is None:
+                self._advance()
+            elif len(self._buffer) > self._proxy.limits.pipelined:
+                self._pause(_PIPELINE)
 
-    def eof_received(self) -> None:
-        self._gone()
+    def eof_received(self) -> bool:
+        """The client sends no more. Whether it went away or only closed its half cannot be told:
+        a whole request is still answered, if its answer begins soon."""
+        if self._exchange is None or self._body is not None or self._tunnel is not None:
+            self._gone()
+            return False
+        self._eof = True
+        if self._grace is None and not self._exchange.answered:
+            self._grace = self._proxy.loop.call_later(
+                self._proxy.timeouts.half_closed, self._grace_over
+            )
+        return True
+
+    def _grace_over(self) -> None:
+        if self._exchange is not None and not self._exchange.answered:
+            self._gone()
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone()
@@ -100,6 +137,9 @@ class Client(asyncio.Protocol):
     def _gone(self) -> None:
         self.ended = True
         self._body = None
+        self._buffer = b""
+        if self._grace is not None:
+            self._grace.cancel()
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_lost()
@@ -133,6 +173,8 @@ class Client(asyncio.Protocol):
             self._refuse(codes.bad_request(error.status, error.cause))
         finally:
             self._advancing = False
+        if self._eof and self._exchange is None:
+            self._end()  # no more requests can come
 
     def _take_head(self) -> RequestHead | None:
         buffer = self._buffer
@@ -144,12 +186,14 @@ class Client(asyncio.Protocol):
         limits = self._proxy.limits
         end = buffer.find(b"\r\n\r\n") + 4
         if end >= 4 and end <= limits.head:
-            head = self._proxy.parse_request(buffer[:end])
-            self._buffer = buffer[end:]
             self._leading = 0
-            return head
+            if end == len(buffer):
+                self._buffer = b""
+                return self._proxy.parse_request(buffer)
+            self._buffer = buffer[end:]
+            return self._proxy.parse_request(buffer[:end])
         line = buffer.find(b"\r\n")
-        if (line if line >= 0 else len(buffer)) > limits.target + 64:
+        if request.too_long(line if line >= 0 else len(buffer), limits):
             raise BadHead(414, f"The URI is longer than {limits.target} bytes")
         if len(buffer) > limits.head:
             raise BadHead(431, f"The head is longer than {limits.head} bytes")
@@ -158,15 +202,21 @@ class Client(asyncio.Protocol):
         return None
 
     def _begin(self, head: RequestHead) -> None:
-        exchange = self._exchange = Exchange(self._proxy, self, head)
+        if self._lines_of is not head.block:
+            self._fwd = forward.forwarded_for(head, self.peer, self.trusted)
+            self._lines = forward.request_lines(
+                head, fwd=self._fwd, scheme=self.scheme, trusted=self.trusted
+            )
+            self._lines_of = head.block
+        exchange = self._exchange = Exchange(self._proxy, self, head, self._fwd, self._lines)
         if head.has_body:
-            length = head.fields.length
-            self._body = ChunkedBody() if length is None else LengthBody(length)
+            self._body = ChunkedBody() if head.length is None else LengthBody(head.length)
             data, self._buffer = self._buffer, b""
             if data:
                 self._read_body(self._body, data)
-        if self._exchange is exchange:  # not refused over its body
-            exchange.start()
+            if self._exchange is not exchange:
+                return  # refused over its body
+        exchange.start()
 
     def _read_body(self, body: Body, data: bytes) -> None:
         exchange = self._exchange
@@ -181,15 +231,50 @@ class Client(asyncio.Protocol):
             self._buffer = rest
         exchange.request_body(payload, body.done)
 
-    def upgraded(self, tunnel: Tunnel) -> None:
+    # What exchanges ask for
+
+    def early(self, head: ResponseHead) -> None:
+        self.transport.write(b"%s%s\r\n" % (head.line, head.passed))
+
+    def respond(self, head: ResponseHead, added: bytes) -> None:
+        exchange = self._exchange
+        assert exchange is not None
+        asked = exchange.head
+        self._head_out, self._chunks, self._keep_alive = forward.response(
+            head,
+            asked,
+            keep_alive=asked.keep_alive and exchange.sent_whole and not self._proxy.draining,
+            date=self._proxy.date,
+            added=added,
+        )
+
+    def response_body(self, payload: bytes) -> None:
+        if self._chunks:
+            payload = chunk(payload)
+        if self._head_out:
+            payload = self._head_out + payload
+            self._head_out = b""
+        if payload:
+            self.transport.write(payload)
+
+    def response_ended(self) -> None:
+        if self._head_out or self._chunks:
+            self.transport.write(self._head_out + (LAST_CHUNK if self._chunks else b""))
+            self._head_out = b""
+            self._chunks = False
+
+    def upgraded(self, head: ResponseHead, tunnel: Tunnel) -> None:
         """From here on bytes pass as they are; those that came too early follow now."""
+        self.transport.write(
+            b"%s%sConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n"
+            % (head.line, head.passed, head.websocket_accept)
+        )
+        self._keep_alive = False
         self._tunnel = tunnel
         data, self._buffer = self._buffer, b""
         self._resume(_PIPELINE)
         if data:
             tunnel.from_client(data)
-
-    # What exchanges ask for
 
     def write(self, data: bytes) -> None:
         self.transport.write(data)
@@ -204,20 +289,23 @@ class Client(asyncio.Protocol):
     def release_body(self) -> None:
         self._resume(_BODY)
 
-    def done(self, keep_alive: bool) -> None:
-        """The exchange is over and all of its answer is written."""
-        self._exchange = None
+    def done(self) -> None:
+        exchange, self._exchange = self._exchange, None
         self._tunnel = None
         if self.ended:
             return
-        if not keep_alive:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        if not self._keep_alive or exchange is None or not exchange.sent_whole:
             self._end()
             return
-        self._resume(_BODY | _PIPELINE)
+        if self._paused:
+            self._resume(_BODY | _PIPELINE)
         self._rest()
         if self._proxy.draining and not self._buffer:
             self._end()
-        else:
+        elif self._buffer or self._eof:
             self._advance()
 
     def abort(self) -> None:
@@ -236,14 +324,14 @@ class Client(asyncio.Protocol):
     def _rest(self) -> None:
         timeouts = self._proxy.timeouts
         waits = timeouts.request_head if self._buffer else timeouts.client_idle
-        self.deadline = time.monotonic() + waits
+        self.deadline = self._proxy.later(waits)
 
     def _refuse(self, answer: Answer) -> None:
         """The request cannot be read, so neither can any after it."""
         kind, content = pages.body(answer, wants_json=False)
-        head = pages.head(answer, kind, len(content), self._proxy.date, close=True)
-        self.transport.write(head + content)
         log = self._proxy.log
+        head = pages.head(answer, kind, len(content))
+        self.transport.write(forward.refusal(head, self._proxy.date) + content)
         log.write(logline.refused(answer, fwd=self.peer, size=len(content), as_json=log.as_json))
         self._end()
 
@@ -259,11 +347,11 @@ class Client(asyncio.Protocol):
         timeouts = self._proxy.timeouts
         self._unflushed = self.transport.get_write_buffer_size()
         if unread and self.transport.can_write_eof():
-            self.deadline = time.monotonic() + timeouts.linger
+            self.deadline = self._proxy.later(timeouts.linger)
             self._resume(_BODY | _PIPELINE)
             self.transport.write_eof()
         else:
-            self.deadline = time.monotonic() + timeouts.rolling
+            self.deadline = self._proxy.later(timeouts.rolling)
             self.transport.close()
 
     def _discard(self, size: int) -> None:
@@ -277,7 +365,7 @@ class Client(asyncio.Protocol):
             unflushed = self.transport.get_write_buffer_size()
             if unflushed and unflushed < self._unflushed:
                 self._unflushed = unflushed  # it reads, if slowly
-                self.deadline = time.monotonic() + self._proxy.timeouts.rolling
+                self.deadline = self._proxy.later(self._proxy.timeouts.rolling)
             else:
                 self.transport.abort()
         elif self._exchange is not None:

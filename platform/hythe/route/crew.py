@@ -22,6 +22,7 @@ from typing import Any
 from hythe import logs
 from hythe.route.ledger import Ledger
 from hythe.route.lines import LineSocket, LinkClosed
+from hythe.route.listener import Listeners
 from hythe.wire import Version
 
 log = logs.get(__name__)
@@ -31,7 +32,6 @@ _CRASH_LOOP = 10.0  # a worker that lives longer is started again at once
 _SHORTEST = 0.1
 _LONGEST = 5.0
 
-Listeners = tuple[socket.socket, ...]
 Work = Callable[[Listeners, socket.socket], None]
 
 
@@ -81,7 +81,7 @@ class Crew:
     def __init__(
         self, listeners: Iterable[Listeners], work: Work, counts: Callable[[int, Any], None]
     ) -> None:
-        self.seats = [Seat(sockets) for sockets in listeners]
+        self.seats = [Seat(own) for own in listeners]
         self.leaving: list[Member] = []  # they finish what they have, and accept nothing
         self._work = work
         self._counts = counts

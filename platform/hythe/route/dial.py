@@ -30,7 +30,6 @@ class Dial:
         "_attempts",
         "_connecting",
         "_exchange",
-        "_started",
         "_tried",
         "_tunnel",
         "_upstream",
@@ -43,7 +42,6 @@ class Dial:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._started = time.monotonic()
         self._tried: tuple[Upstream, ...] = ()
         self._tunnel = False
         self._attempts = 0
@@ -92,7 +90,7 @@ class Dial:
         if route.gated and not self._pass_gate(route):
             return
         cookie = _cookie(head.fields.passed, route) if route.rules.sticky else b""
-        upstream = route.pick(self._tried, time.monotonic(), cookie)
+        upstream = route.pick(self._tried, cookie)
         if upstream is not None:
             self._try(upstream, route)
         elif route.upstreams:
@@ -146,7 +144,7 @@ class Dial:
         # A kept-alive connection may die under a request: only one that can be repeated risks it.
         backend = upstream.take() if exchange.head.repeatable else None
         if backend is not None:
-            self._connected(backend)
+            exchange.connected(backend)
         else:
             self._connecting = exchange.proxy.loop.create_task(self._connect(upstream, route))
 
@@ -154,6 +152,7 @@ class Dial:
         proxy = self._exchange.proxy
         tally = proxy.table.tally(route)
         tally.count(CONNECTS)
+        began = time.monotonic()
         try:
             async with asyncio.timeout(route.rules.connect):
                 _, backend = await proxy.loop.create_connection(
@@ -167,12 +166,9 @@ class Dial:
             if backend.closing:
                 self._unreached("H21")
             else:
-                self._connected(backend)
-
-    def _connected(self, backend: Backend) -> None:
-        self._connecting = None
-        self.milliseconds = int((time.monotonic() - self._started) * 1000)
-        self._exchange.connected(backend)
+                self._connecting = None
+                self.milliseconds += int((time.monotonic() - began) * 1000)
+                self._exchange.connected(backend)
 
     def _unreached(self, code: str) -> None:
         """Nothing was sent, so any request may try again."""

@@ -55,7 +55,7 @@ def refusal(exchange: Exchange, route: LiveRoute) -> Answer | None:
         if wait:
             exchange.proxy.table.tally(route).count(LIMITED)
             return codes.too_many(math.ceil(wait))
-    announced = exchange.head.fields.length or 0
+    announced = exchange.head.length or 0
     if rules.body_limit and max(announced, exchange.received) > rules.body_limit:
         return codes.bad_request(413, f"The body is longer than {rules.body_limit} bytes")
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import time
 from collections.abc import Collection
 
 from hythe.route.balance import choose, ejected
@@ -28,13 +29,15 @@ class LiveRoute:
         self._even = len(upstreams) > 1 and len(weights) == 1 and 0 not in weights
         self._settled = max((u.born for u in upstreams), default=0.0) + rules.slow_start
 
-    def pick(self, tried: Collection[Upstream], now: float, cookie: bytes) -> Upstream | None:
+    def pick(self, tried: Collection[Upstream], cookie: bytes) -> Upstream | None:
         """The upstream for an attempt; None when there is none, or all are busy."""
-        rules = self.rules
+        upstreams, rules = self.upstreams, self.rules
+        if len(upstreams) == 1:
+            return None if upstreams[0].full(rules.target_requests) else upstreams[0]
+        now = time.monotonic()
         if cookie and (kept := self._keeper(cookie, now)) and kept not in tried:
             return kept
         if self._even and not tried and now >= self._settled:  # nearly always: `choose` in short
-            upstreams = self.upstreams
             count = len(upstreams)
             one = int(random.random() * count)
             other = int(random.random() * (count - 1))
@@ -44,7 +47,7 @@ class LiveRoute:
             if first.ejected_until <= now and not first.full(rules.target_requests):
                 return first
         return choose(
-            self.upstreams, tried, now, slow_start=rules.slow_start, most=rules.target_requests
+            upstreams, tried, now, slow_start=rules.slow_start, most=rules.target_requests
         )
 
     def _keeper(self, cookie: bytes, now: float) -> Upstream | None:

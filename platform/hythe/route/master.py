@@ -17,9 +17,10 @@ from hythe import logs
 from hythe.route import listener
 from hythe.route.accesslog import LogFile
 from hythe.route.control import ControlLink
-from hythe.route.crew import Crew, Listeners
+from hythe.route.crew import Crew
 from hythe.route.gate import Meter
 from hythe.route.ledger import Ledger
+from hythe.route.listener import Listeners
 from hythe.route.options import RouterOptions
 from hythe.route.snapshot import Snapshot
 from hythe.route.tablefile import TableFile
@@ -37,7 +38,7 @@ def run(options: RouterOptions) -> int:
     """Run a router until it is told to stop; gives the exit code."""
     logs.configure("router")
     try:
-        listeners = listener.open_all(options.host, options.port, options.workers)
+        listeners = listener.open_all(options.host, [options.port], options.workers)
     except (listener.CannotListen, OSError) as error:
         log.error("cannot listen", reason=error, fix="Stop what uses the port, or take another.")
         return 1
@@ -49,11 +50,11 @@ def run(options: RouterOptions) -> int:
 
 
 class Master:
-    def __init__(self, options: RouterOptions, listeners: list[socket.socket]) -> None:
+    def __init__(self, options: RouterOptions, listeners: list[Listeners]) -> None:
         self._options = options
         self._ledger = Ledger()
         self._meter = Meter()
-        self._crew = Crew([(sock,) for sock in listeners], self._work, self._on_counts)
+        self._crew = Crew(listeners, self._work, self._on_counts)
         self._file = TableFile(options.table) if options.table else None
         self._snapshot = Snapshot(options.snapshot) if options.snapshot else None
         self._log_file = LogFile(options.log, options.log_size)

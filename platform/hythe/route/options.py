@@ -13,6 +13,7 @@ class Timeouts:
     first_byte: float = 30.0  # H12
     rolling: float = 55.0  # H15: no byte either way after the first
     backend_idle: float = 4.0  # below the 5 s after which Node closes
+    half_closed: float = 5.0  # H27: no answer has begun for a client that sends no more
     drain: float = 30.0
     websocket_idle: float = 3600.0
     hold: float = 30.0  # H11, H20: how long a request waits for a place

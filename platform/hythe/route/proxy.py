@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import ipaddress
+import os
 import time
 from collections import Counter
 from typing import Any
@@ -45,6 +46,8 @@ class Proxy:
         self.draining = False
         self.empty = asyncio.Event()  # draining, and the last client has left
         self.date = b""
+        self.request_ids = RequestIds()
+        self._now = 0.0
         self._trusted = [ipaddress.ip_network(network) for network in options.trusted]
         self._tick()
 
@@ -70,9 +73,14 @@ class Proxy:
     def make_queue(self) -> Waiting:
         return Waiting(self.loop)
 
+    def later(self, seconds: float) -> float:
+        """A deadline no sooner than in `seconds`; deadlines are looked at with every tick."""
+        return self._now + seconds
+
     def _tick(self) -> None:
         """Look at every deadline; one timer for them all."""
         now = time.monotonic()
+        self._now = now + self.timeouts.tick
         self.date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()).encode()
         for client in [client for client in self.clients if client.deadline <= now]:
             client.expired()
@@ -120,3 +128,21 @@ class Proxy:
     def _empty(self) -> None:
         if self.draining and not self.clients:
             self.empty.set()
+
+
+class RequestIds:
+    """Random identifiers of 32 hexadecimal digits."""
+
+    __slots__ = ("_at", "_digits")
+
+    def __init__(self) -> None:
+        self._digits = ""
+        self._at = 0
+
+    def __call__(self) -> str:
+        at = self._at
+        if at == len(self._digits):
+            self._digits = os.urandom(8192).hex()
+            at = 0
+        self._at = at + 32
+        return self._digits[at : at + 32]

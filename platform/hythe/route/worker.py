@@ -15,7 +15,7 @@ from hythe.route.client import Client
 from hythe.route.gate import Meter
 from hythe.route.ledger import Ledger
 from hythe.route.lines import LineSocket, LinkClosed
-from hythe.route.listener import BACKLOG
+from hythe.route.listener import BACKLOG, Listeners
 from hythe.route.options import RouterOptions
 from hythe.route.proxy import Proxy
 from hythe.route.rules import RuleBook
@@ -28,7 +28,7 @@ _STATE_SECONDS = 1.0
 
 
 def run(
-    listeners: tuple[socket.socket, ...],
+    listeners: Listeners,
     link: socket.socket,
     ledger: Ledger,
     options: RouterOptions,
@@ -66,7 +66,7 @@ class Worker:
         assert ledger.version is not None
         self._table.apply(ledger.version, ledger.routes.values())
 
-    async def serve(self, listeners: tuple[socket.socket, ...]) -> None:
+    async def serve(self, listeners: Listeners) -> None:
         loop = self._loop
         loop.set_exception_handler(_log_failure)
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
