@@ -89,7 +89,7 @@ class Dial:
         exchange.rules = route.rules
         if route.gated and not self._pass_gate(route):
             return
-        cookie = _cookie(head.fields.passed, route) if route.rules.sticky else b""
+        cookie = _cookie(head.block.passed, route) if route.rules.sticky else b""
         upstream = route.pick(self._tried, cookie)
         if upstream is not None:
             self._try(upstream, route)
@@ -195,7 +195,7 @@ class Dial:
         if route is None or upstream is None or not route.rules.sticky:
             return b""
         value = route.cookie_of(upstream)
-        if _cookie(self._exchange.head.fields.passed, route) == value:
+        if _cookie(self._exchange.head.block.passed, route) == value:
             return b""
         return b"Set-Cookie: %s=%s; Path=/; HttpOnly; SameSite=Lax\r\n" % (route.cookie_name, value)
 
