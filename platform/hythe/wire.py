@@ -41,6 +41,15 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate for TLS, with its private key."""
+
+    names: tuple[str, ...]  # what it is good for: "shop.example.com", "*.example.com"
+    chain: str  # PEM, the server's own first
+    key: str = field(default="", repr=False)  # PEM, not encrypted
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """An app's host names and the targets behind them."""
 
@@ -48,6 +57,7 @@ class Route:
     hosts: tuple[str, ...]
     targets: tuple[Target, ...] = ()
     error: str = "H14"  # the code to answer while there are no targets: H10, H14, H80
+    certificates: tuple[Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,20 @@ def _route(item: Any, at: str) -> Route:
             for i, target in enumerate(_list(route, "targets", at))
         ),
         error=_str(route, "error", at, "H14"),
+        certificates=tuple(
+            _certificate(certificate, f"{at}.certificates[{i}]")
+            for i, certificate in enumerate(_list(route, "certificates", at))
+        ),
     )
+
+
+def _certificate(item: Any, at: str) -> Certificate:
+    certificate = _object(item, at)
+    names = _list(certificate, "names", at)
+    if not names or not all(isinstance(name, str) and name == name.lower() for name in names):
+        raise BadTable(f"{at}.names must be lower-case names")
+    chain, key = _str(certificate, "chain", at), _str(certificate, "key", at)
+    return Certificate(tuple(names), chain, key)
 
 
 def _target(item: Any, at: str) -> Target:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from hythe import logs
 from hythe.route.lines import LineSocket, LinkClosed
+from hythe.route.listener import Listeners
 from hythe.wire import RouteTable, Version
 
 log = logs.get(__name__)
@@ -27,14 +28,14 @@ _CRASH_LOOP = 10.0  # a worker that lives longer is started again at once
 _SHORTEST = 0.1
 _LONGEST = 5.0
 
-Work = Callable[[socket.socket, socket.socket, RouteTable], None]
+Work = Callable[[Listeners, socket.socket, RouteTable], None]
 
 
 class Seat:
-    """A worker's place: its listening socket stays when the process in it changes."""
+    """A worker's place: its listening sockets stay when the process in it changes."""
 
-    def __init__(self, listener: socket.socket) -> None:
-        self.listener = listener
+    def __init__(self, listeners: Listeners) -> None:
+        self.listeners = listeners
         self.pid = 0
         self.link: LineSocket | None = None
         self.applied: Version = (0, 0)
@@ -54,10 +55,10 @@ class Seat:
 
 
 class Crew:
-    """`work` runs in each child: (listener, link, table) -> never back to the master."""
+    """`work` runs in each child: (listeners, link, table) -> never back to the master."""
 
-    def __init__(self, listeners: list[socket.socket], work: Work) -> None:
-        self.seats = [Seat(listener) for listener in listeners]
+    def __init__(self, listeners: list[Listeners], work: Work) -> None:
+        self.seats = [Seat(own) for own in listeners]
         self._work = work
         self._stopping = False
 
@@ -124,8 +125,9 @@ class Crew:
                 if other.link is not None:
                     other.link.close()
                 if other is not seat:
-                    other.listener.close()
-            self._work(seat.listener, link, table)
+                    for listener in other.listeners:
+                        listener.close()
+            self._work(seat.listeners, link, table)
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -159,7 +161,8 @@ class Crew:
         self._stopping = True
         for seat in self.seats:
             self._send(seat, {"type": "stop"})
-            seat.listener.close()
+            for listener in seat.listeners:
+                listener.close()
 
     def kill(self) -> None:
         for seat in self.alive:

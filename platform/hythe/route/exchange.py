@@ -71,6 +71,10 @@ class Exchange:
         if limit and (self.head.length or 0) > limit:
             self.refuse(413, f"The body is longer than {limit} bytes")
             return
+        tls = self.client.tls
+        if tls is not None and not tls.serves(self.head.fields.host):
+            self.answer(codes.of("H31"), f"the connection was opened for {tls.name}")
+            return
         # Each attempt to connect has its own limit as well.
         self._touch(self.proxy.timeouts.connect * 3)
         if not self.sent_whole:
@@ -304,5 +308,6 @@ class Exchange:
                 size=size,
                 answer=answer,
                 detail=detail,
+                scheme=self.client.scheme,
             )
         )

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import socket
 import time
+from collections.abc import Sequence
 
 BACKLOG = 4096
 _PATIENCE = 2.0  # for a router that is just leaving
@@ -13,7 +14,16 @@ class CannotListen(Exception):
     """The port cannot be had; the message says why."""
 
 
-def open_all(host: str, port: int, count: int) -> list[socket.socket]:
+Listeners = tuple[socket.socket, ...]
+"""The sockets of one worker: for HTTP, and for TLS where it is spoken."""
+
+
+def open_all(host: str, ports: Sequence[int], count: int) -> list[Listeners]:
+    """One Listeners for each of `count` workers; the ports in the order of `ports`."""
+    return list(zip(*(_open(host, port, count) for port in ports), strict=True))
+
+
+def _open(host: str, port: int, count: int) -> list[socket.socket]:
     _probe(host, port)
     sockets: list[socket.socket] = []
     for _ in range(count):

@@ -10,15 +10,17 @@ import resource
 import select
 import signal
 import socket
+import ssl
 import time
 from typing import Any
 
 from hythe import logs
-from hythe.route import listener
+from hythe.route import certificates, listener, selfsigned
 from hythe.route.accesslog import LogFile
 from hythe.route.control import ControlLink
 from hythe.route.crew import Crew
 from hythe.route.lines import LineSocket
+from hythe.route.listener import Listeners
 from hythe.route.options import RouterOptions
 from hythe.route.snapshot import Snapshot
 from hythe.route.tablefile import TableFile
@@ -36,11 +38,16 @@ def run(options: RouterOptions) -> int:
     """Run a router until it is told to stop; gives the exit code."""
     logs.configure("router")
     try:
-        listeners = listener.open_all(options.host, options.port, options.workers)
+        ports = [options.port] if options.tls_port is None else [options.port, options.tls_port]
+        listeners = listener.open_all(options.host, ports, options.workers)
+        base = _base_context(options) if options.tls_port is not None else None
     except (listener.CannotListen, OSError) as error:
         log.error("cannot listen", reason=error, fix="Stop what uses the port, or take another.")
         return 1
-    master = Master(options, listeners)
+    except (ValueError, ssl.SSLError) as error:
+        log.error("certificate cannot be used", path=options.certificate, reason=error)
+        return 1
+    master = Master(options, listeners, base)
     try:
         return master.run()
     finally:
@@ -48,8 +55,14 @@ def run(options: RouterOptions) -> int:
 
 
 class Master:
-    def __init__(self, options: RouterOptions, listeners: list[socket.socket]) -> None:
+    def __init__(
+        self,
+        options: RouterOptions,
+        listeners: list[Listeners],
+        base: ssl.SSLContext | None,
+    ) -> None:
         self._options = options
+        self._base = base
         self._table: RouteTable | None = None
         self._listed: frozenset[str] = frozenset()  # target ids of the table
         self._crew = Crew(listeners, self._work)
@@ -72,8 +85,10 @@ class Master:
         _raise_file_limit()
         _load_worker_code()
         self._catch_signals()
-        host, port = self._crew.seats[0].listener.getsockname()[:2]
-        log.info("listening", host=host, port=port, workers=len(self._crew.seats))
+        host = self._options.host
+        port, *tls = (sock.getsockname()[1] for sock in self._crew.seats[0].listeners)
+        workers = len(self._crew.seats)
+        log.info("listening", host=host, port=port, tls=tls[0] if tls else None, workers=workers)
         while self._stop_at is None or self._crew.alive:
             self._turn()
         if self._snapshot:
@@ -185,7 +200,7 @@ class Master:
             self._table = self._snapshot.load()
         if self._file:
             try:
-                self._table = self._file.read(self._table)
+                self._table = self._check(self._file.read(self._table))
             except BadTable as error:
                 log.error("table cannot be used", reason=error)
                 return False
@@ -198,7 +213,7 @@ class Master:
     def _reload(self) -> None:
         assert self._file is not None
         try:
-            table = self._file.read(self._table)
+            table = self._check(self._file.read(self._table))
         except BadTable as error:
             log.error("table refused, the old one stays", reason=error)
             return
@@ -206,11 +221,21 @@ class Master:
 
     def _on_table(self, document: Any) -> None:
         try:
-            table = RouteTable.from_json(document)
+            table = self._check(RouteTable.from_json(document))
         except BadTable as error:
             log.error("table refused, the old one stays", reason=error)
             return
         self._offer(table)
+
+    def _check(self, table: RouteTable) -> RouteTable:
+        """Raises BadTable when a certificate that is new in it cannot be used."""
+        if self._base is not None:
+            before = self._table.routes if self._table else ()
+            known = {c for route in before for c in route.certificates}
+            certificates.check(
+                c for route in table.routes for c in route.certificates if c not in known
+            )
+        return table
 
     def _offer(self, table: RouteTable) -> None:
         """Take a table if it is newer. Versions are ordered as pairs: of another epoch, only a
@@ -260,12 +285,19 @@ class Master:
 
     # Workers
 
-    def _work(self, listening: socket.socket, link: socket.socket, table: RouteTable) -> None:
+    def _work(self, listeners: Listeners, link: socket.socket, table: RouteTable) -> None:
         """What a forked child does instead of this master's loop."""
         from hythe.route import worker
 
         self.close()
-        worker.run(listening, link, table, self._options)
+        worker.run(listeners, link, table, self._options, self._base)
+
+
+def _base_context(options: RouterOptions) -> ssl.SSLContext:
+    """Made before the workers are forked, see certificates.py."""
+    path = options.certificate
+    pem = path.read_bytes() if path is not None else selfsigned.make()
+    return certificates.base_context(pem)
 
 
 def _is(link: LineSocket | None, fd: int) -> bool:

@@ -4,14 +4,28 @@ import asyncio
 import ipaddress
 import os
 import time
+from typing import Protocol
 
 from hythe.route.accesslog import AccessLog
-from hythe.route.client import Client
+from hythe.route.certificates import Certificates
 from hythe.route.exchange import Exchange
 from hythe.route.options import RouterOptions
 from hythe.route.request import RequestParser
 from hythe.route.response import ResponseParser
 from hythe.route.table import LiveTable
+
+
+class Connection(Protocol):
+    """A client's connection."""
+
+    @property
+    def deadline(self) -> float: ...
+
+    def expired(self) -> None:
+        """The deadline has passed."""
+
+    def close_if_idle(self) -> None:
+        """The router drains."""
 
 
 class Proxy:
@@ -29,7 +43,8 @@ class Proxy:
         self.log = log
         self.parse_request = RequestParser(options.limits)
         self.parse_response = ResponseParser(options.limits)
-        self.clients: set[Client] = set()
+        self.certificates: Certificates | None = None  # None: no TLS
+        self.clients: set[Connection] = set()
         self.tunnels: set[Exchange] = set()
         self.draining = False
         self.empty = asyncio.Event()  # draining, and the last client has left

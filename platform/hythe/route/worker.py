@@ -5,18 +5,22 @@ import contextlib
 import json
 import signal
 import socket
+import ssl
+from functools import partial
 from typing import Any
 
 import uvloop
 
 from hythe import logs
 from hythe.route.accesslog import AccessLog
+from hythe.route.certificates import Certificates
 from hythe.route.client import Client
 from hythe.route.lines import split
-from hythe.route.listener import BACKLOG
+from hythe.route.listener import BACKLOG, Listeners
 from hythe.route.options import RouterOptions
 from hythe.route.proxy import Proxy
 from hythe.route.table import LiveTable
+from hythe.route.tls import TlsConnection
 from hythe.wire import RouteTable
 
 log = logs.get(__name__)
@@ -25,39 +29,57 @@ _STATE_SECONDS = 1.0
 
 
 def run(
-    listening: socket.socket, link: socket.socket, table: RouteTable, options: RouterOptions
+    listeners: Listeners,
+    link: socket.socket,
+    table: RouteTable,
+    options: RouterOptions,
+    base: ssl.SSLContext | None,
 ) -> None:
-    """Serve until the master says stop, or is gone."""
+    """Serve until the master says stop, or is gone. `base` is for TLS, see certificates.py."""
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    loop.run_until_complete(Worker(loop, options, table).serve(listening, link))
+    loop.run_until_complete(Worker(loop, options, table, base).serve(listeners, link))
     loop.close()
 
 
 class Worker:
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, options: RouterOptions, table: RouteTable
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: RouterOptions,
+        table: RouteTable,
+        base: ssl.SSLContext | None,
     ) -> None:
         self._loop = loop
         self._drain = options.timeouts.drain
         self._log = AccessLog(options.log, loop)
         self._table = LiveTable(self._on_quiet)
         self._proxy = Proxy(loop, options, self._table, self._log)
-        self._table.swap(table)
+        if base is not None:
+            self._proxy.certificates = Certificates(base)
+        self._swap(table)
         self._link: asyncio.Transport | None = None
         self._stop = asyncio.Event()
         self._state_due = False
 
-    async def serve(self, listening: socket.socket, link: socket.socket) -> None:
+    def _swap(self, table: RouteTable) -> None:
+        self._table.swap(table)
+        if self._proxy.certificates is not None:
+            self._proxy.certificates.use(table)
+
+    async def serve(self, listeners: Listeners, link: socket.socket) -> None:
         self._loop.set_exception_handler(_log_failure)
         self._loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         self._link, _ = await self._loop.create_connection(lambda: MasterLink(self), sock=link)
-        server = await self._loop.create_server(
-            lambda: Client(self._proxy), sock=listening, backlog=BACKLOG
-        )
+        kinds = (Client, TlsConnection)
+        servers = [
+            await self._loop.create_server(partial(kind, self._proxy), sock=sock, backlog=BACKLOG)
+            for kind, sock in zip(kinds, listeners, strict=False)
+        ]
         self._tell()
         await self._stop.wait()
-        server.close()
+        for server in servers:
+            server.close()
         self._proxy.drain()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._proxy.empty.wait(), self._drain)
@@ -68,7 +90,7 @@ class Worker:
     def on_message(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
         if kind == "table":
-            self._table.swap(RouteTable.from_json(message["table"]))
+            self._swap(RouteTable.from_json(message["table"]))
             self._proxy.part_tunnels()
             self._send_state()
         elif kind == "reopen":
