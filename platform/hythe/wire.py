@@ -25,7 +25,7 @@ each other.
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hythe.route_settings import NOTHING_SET, BadSetting, RouteSettings
@@ -69,6 +69,15 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate for TLS, with its private key."""
+
+    names: tuple[str, ...]  # what it is good for: "shop.example.com", "*.example.com"
+    chain: str  # PEM, the server's own first
+    key: str = field(default="", repr=False)  # PEM, not encrypted
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """An app: where it answers, the targets behind that, and how its traffic is handled."""
 
@@ -78,6 +87,7 @@ class Route:
     error: str = "H14"  # the code to answer while there are no targets: H10, H14
     mode: str = SERVE
     settings: RouteSettings = NOTHING_SET
+    certificates: tuple[Certificate, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         document: dict[str, Any] = {
@@ -90,6 +100,8 @@ class Route:
             document["mode"] = self.mode
         if settings := self.settings.to_json():
             document["settings"] = settings
+        if self.certificates:
+            document["certificates"] = [asdict(one) for one in self.certificates]
         return document
 
 
@@ -223,7 +235,20 @@ def _route(item: Any, at: str) -> Route:
         error=_str(route, "error", at, "H14"),
         mode=mode,
         settings=settings,
+        certificates=tuple(
+            _certificate(certificate, f"{at}.certificates[{i}]")
+            for i, certificate in enumerate(_list(route, "certificates", at))
+        ),
     )
+
+
+def _certificate(item: Any, at: str) -> Certificate:
+    certificate = _object(item, at)
+    names = _list(certificate, "names", at)
+    if not names or not all(isinstance(name, str) and name == name.lower() for name in names):
+        raise BadTable(f"{at}.names must be lower-case names")
+    chain, key = _str(certificate, "chain", at), _str(certificate, "key", at)
+    return Certificate(tuple(names), chain, key)
 
 
 def _check_place(host: Any, at: str) -> None:

@@ -16,6 +16,7 @@ from hythe.route.response import ResponseHead
 from hythe.route.tunnel import Tunnel
 
 if TYPE_CHECKING:
+    from hythe.route.certificates import ServerSide
     from hythe.route.proxy import Proxy
 
 _BODY = 1  # the target cannot take more of the body
@@ -50,14 +51,16 @@ class Client(asyncio.Protocol):
         "ended",
         "peer",
         "scheme",
+        "tls",
         "transport",
         "trusted",
     )
 
     transport: asyncio.Transport
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, tls: ServerSide | None = None) -> None:
         self._proxy = proxy
+        self.tls = tls
         self._buffer = b""  # what belongs to later requests, or to the head of the next
         self._body: Body | None = None  # of the current request, while some is missing
         self._exchange: Exchange | None = None
@@ -80,7 +83,7 @@ class Client(asyncio.Protocol):
         self.ended = False  # nothing that comes in counts any more
         self.deadline = 0.0
         self.peer = ""
-        self.scheme = b"http"
+        self.scheme = b"https" if tls is not None else b"http"
         self.trusted = False
 
     # What the transport calls
@@ -91,7 +94,7 @@ class Client(asyncio.Protocol):
         self.peer = name[0] if name else "unknown"
         self.trusted = self._proxy.trusts(self.peer)
         self._rest()
-        if not self._proxy.admits(self):
+        if not self._proxy.enter(self, self.peer):
             self._refuse(codes.of("H22"))
 
     def data_received(self, data: bytes) -> None:
@@ -132,7 +135,7 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone()
-        self._proxy.client_left(self)
+        self._proxy.leave(self, self.peer)
 
     def _gone(self) -> None:
         self.ended = True

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from hythe.route.certificates import ServerSide
 from hythe.route.response import ResponseHead
 from hythe.route.tunnel import Tunnel
 
@@ -10,6 +11,7 @@ class Downstream(Protocol):
     peer: str
     trusted: bool
     scheme: bytes
+    tls: ServerSide | None
     deadline: float
     blocked: bool  # the client does not read
 

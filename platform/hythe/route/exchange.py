@@ -69,6 +69,10 @@ class Exchange:
         self._bytes = 0  # of the response's body
 
     def start(self) -> None:
+        tls = self.client.tls
+        if tls is not None and not tls.serves(self.head.fields.host):
+            self.answer(codes.of("H31"), f"the connection was opened for {tls.name}")
+            return
         if not self.sent_whole:
             self.client.hold_body()
         self._dial.start()
@@ -315,5 +319,6 @@ class Exchange:
                 answer=answer,
                 detail=detail,
                 as_json=proxy.log.as_json,
+                scheme=self.client.scheme,
             )
         )

@@ -19,6 +19,7 @@ def served(
     size: int,
     answer: Answer | None = None,
     detail: str = "",
+    scheme: bytes = b"http",
     as_json: bool = False,
 ) -> str:
     """A request that had a whole head; times in milliseconds, `size` in bytes of body."""
@@ -36,13 +37,14 @@ def served(
             service=service,
             status=status,
             bytes=size,
-            protocol="http",
+            protocol=scheme.decode(),
         )
     where = f"instance={target.instance} release={target.release} " if target else ""
     return (
         f'{_level(answer, detail)} method={head.method.decode()} path="{head.target.decode()}" '
         f'host={head.fields.host} request_id={request_id} fwd="{fwd}" {where}'
-        f"connect={connect}ms service={service}ms status={status} bytes={size} protocol=http\n"
+        f"connect={connect}ms service={service}ms status={status} bytes={size} "
+        f"protocol={scheme.decode()}\n"
     )
 
 

@@ -18,6 +18,13 @@ def _options(argv: list[str] | None) -> RouterOptions:
         epilog="SIGHUP reloads the table file, SIGUSR1 reopens the log, SIGTERM drains and stops.",
     )
     parser.add_argument("--listen", metavar="HOST:PORT", type=_address, default="127.0.0.1:8080")
+    parser.add_argument("--listen-tls", metavar="PORT", type=_port, help="TLS, on the same address")
+    parser.add_argument(
+        "--certificate",
+        metavar="FILE",
+        type=Path,
+        help="key and chain in PEM, for names that have none of their own; else self-signed",
+    )
     parser.add_argument("--workers", metavar="N", type=_count, default=2)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--table", metavar="FILE", type=Path, help="a table in JSON")
@@ -32,6 +39,8 @@ def _options(argv: list[str] | None) -> RouterOptions:
     return RouterOptions(
         host=given.listen[0],
         port=given.listen[1],
+        tls_port=given.listen_tls,
+        certificate=given.certificate,
         workers=given.workers,
         table=given.table,
         control=given.control,
@@ -47,6 +56,12 @@ def _address(text: str) -> tuple[str, int]:
     if not host or not port.isdigit() or int(port) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
     return host.strip("[]"), int(port)
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+    return int(text)
 
 
 def _count(text: str) -> int:

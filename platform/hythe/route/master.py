@@ -10,11 +10,12 @@ import resource
 import select
 import signal
 import socket
+import ssl
 import time
-from typing import Any
+from typing import Any, TypeVar
 
 from hythe import logs
-from hythe.route import listener
+from hythe.route import certificates, listener, selfsigned
 from hythe.route.accesslog import LogFile
 from hythe.route.control import ControlLink
 from hythe.route.crew import Crew
@@ -25,6 +26,8 @@ from hythe.route.options import RouterOptions
 from hythe.route.snapshot import Snapshot
 from hythe.route.tablefile import TableFile
 from hythe.wire import BadTable, RouteTable, TableChange, Version
+
+T = TypeVar("T", RouteTable, TableChange)
 
 log = logs.get(__name__)
 
@@ -38,11 +41,16 @@ def run(options: RouterOptions) -> int:
     """Run a router until it is told to stop; gives the exit code."""
     logs.configure("router")
     try:
-        listeners = listener.open_all(options.host, [options.port], options.workers)
+        ports = [options.port] if options.tls_port is None else [options.port, options.tls_port]
+        listeners = listener.open_all(options.host, ports, options.workers)
+        base = _base_context(options) if options.tls_port is not None else None
     except (listener.CannotListen, OSError) as error:
         log.error("cannot listen", reason=error, fix="Stop what uses the port, or take another.")
         return 1
-    master = Master(options, listeners)
+    except (ValueError, ssl.SSLError) as error:
+        log.error("certificate cannot be used", path=options.certificate, reason=error)
+        return 1
+    master = Master(options, listeners, base)
     try:
         return master.run()
     finally:
@@ -50,8 +58,14 @@ def run(options: RouterOptions) -> int:
 
 
 class Master:
-    def __init__(self, options: RouterOptions, listeners: list[Listeners]) -> None:
+    def __init__(
+        self,
+        options: RouterOptions,
+        listeners: list[Listeners],
+        base: ssl.SSLContext | None,
+    ) -> None:
         self._options = options
+        self._base = base
         self._ledger = Ledger()
         self._meter = Meter()
         self._crew = Crew(listeners, self._work, self._on_counts)
@@ -74,8 +88,10 @@ class Master:
         _raise_file_limit()
         _load_worker_code()
         self._catch_signals()
-        host, port = self._crew.seats[0].listeners[0].getsockname()[:2]
-        log.info("listening", host=host, port=port, workers=len(self._crew.seats))
+        host = self._options.host
+        port, *tls = (sock.getsockname()[1] for sock in self._crew.seats[0].listeners)
+        workers = len(self._crew.seats)
+        log.info("listening", host=host, port=port, tls=tls[0] if tls else None, workers=workers)
         while self._stop_at is None or self._crew.members:
             self._turn()
         if self._snapshot:
@@ -185,7 +201,7 @@ class Master:
         table = self._snapshot.load() if self._snapshot else None
         if self._file:
             try:
-                table = self._file.read(table)
+                table = self._check_certificates(self._file.read(table))
             except BadTable as error:
                 log.error("table cannot be used", reason=error)
                 return False
@@ -198,7 +214,7 @@ class Master:
     def _reload(self) -> None:
         assert self._file is not None
         try:
-            self._offer(self._file.read(self._ledger.table))
+            self._offer(self._check_certificates(self._file.read(self._ledger.table)))
         except BadTable as error:
             log.error("table refused, the old one stays", reason=error)
 
@@ -206,14 +222,26 @@ class Master:
         """What the control plane says. A bad table is refused whole, and it is told why."""
         try:
             if message.get("type") == "table":
-                self._offer(RouteTable.from_json(message.get("table")))
+                table = RouteTable.from_json(message.get("table"))
+                self._offer(self._check_certificates(table))
             elif message.get("type") == "change":
-                self._change(TableChange.from_json(message))
+                change = TableChange.from_json(message)
+                self._change(self._check_certificates(change))
         except BadTable as error:
             log.error("table refused, the old one stays", reason=error)
             if self._control:
                 refused = {"type": "refused", "version": self._ledger.version}
                 self._control.say({**refused, "reason": str(error)})
+
+    def _check_certificates(self, news: T) -> T:
+        """Raises BadTable when a certificate that is new in a table or change cannot be used."""
+        if self._base is not None:
+            for route in news.routes:
+                if route.certificates:
+                    before = self._ledger.routes.get(route.app)
+                    known = before.certificates if before else ()
+                    certificates.check(c for c in route.certificates if c not in known)
+        return news
 
     def _offer(self, table: RouteTable) -> None:
         """Take a table if it is newer. Versions are ordered as pairs: of another epoch, only a
@@ -285,7 +313,22 @@ class Master:
         from hythe.route import worker
 
         self.close()
-        worker.run(listeners, link, self._ledger, self._options, self._log_file.fd, self._meter)
+        worker.run(
+            listeners,
+            link,
+            self._ledger,
+            self._options,
+            self._base,
+            self._log_file.fd,
+            self._meter,
+        )
+
+
+def _base_context(options: RouterOptions) -> ssl.SSLContext:
+    """Made before the workers are forked, see certificates.py."""
+    path = options.certificate
+    pem = path.read_bytes() if path is not None else selfsigned.make()
+    return certificates.base_context(pem)
 
 
 def _load_worker_code() -> None:

@@ -15,6 +15,7 @@ class Timeouts:
     backend_idle: float = 4.0  # below the 5 s after which Node closes
     half_closed: float = 5.0  # H27: no answer has begun for a client that sends no more
     drain: float = 30.0
+    tls_handshake: float = 10.0
     websocket_idle: float = 3600.0
     hold: float = 30.0  # H11, H20: how long a request waits for a place
     slow_start: float = 10.0
@@ -44,6 +45,8 @@ class RouterOptions:
 
     host: str = "127.0.0.1"
     port: int = 8080
+    tls_port: int | None = None  # on the same address; None: no TLS
+    certificate: Path | None = None  # PEM, key and chain, for names that have none of their own
     workers: int = 2
     table: Path | None = None
     control: Path | None = None

@@ -6,10 +6,10 @@ import ipaddress
 import os
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, Protocol
 
 from hythe.route.accesslog import AccessLog
-from hythe.route.client import Client
+from hythe.route.certificates import Certificates
 from hythe.route.exchange import Exchange
 from hythe.route.gate import Meter
 from hythe.route.options import RouterOptions
@@ -19,6 +19,19 @@ from hythe.route.rules import RuleBook
 from hythe.route.table import LiveTable
 from hythe.route.waiting import Waiting
 from hythe.route_settings import NOTHING_SET
+
+
+class Connection(Protocol):
+    """A client's connection."""
+
+    @property
+    def deadline(self) -> float: ...
+
+    def expired(self) -> None:
+        """The deadline has passed."""
+
+    def close_if_idle(self) -> None:
+        """The router drains."""
 
 
 class Proxy:
@@ -40,7 +53,8 @@ class Proxy:
         self.rules = dataclasses.replace(RuleBook(options).of(NOTHING_SET), body_limit=0)
         self.parse_request = RequestParser(options.limits)
         self.parse_response = ResponseParser(options.limits)
-        self.clients: set[Client] = set()
+        self.certificates: Certificates | None = None  # None: no TLS
+        self.clients: set[Connection] = set()
         self._peers: Counter[str] = Counter()  # connections of those that are not trusted
         self.tunnels: set[Exchange] = set()
         self.draining = False
@@ -60,15 +74,22 @@ class Proxy:
             return False
         return any(address in network for network in self._trusted)
 
-    def admits(self, client: Client) -> bool:
+    def enter(self, connection: Connection, peer: str) -> bool:
         """Note a new connection; false when it is one too many, of all or of its address."""
-        self.clients.add(client)
-        if len(self.clients) > self.limits.connections:
-            return False
-        if client.trusted or not self.limits.ip_connections:
-            return True
-        self._peers[client.peer] += 1
-        return self._peers[client.peer] <= self.limits.ip_connections
+        self.clients.add(connection)
+        if self.limits.ip_connections and not self.trusts(peer):
+            self._peers[peer] += 1
+            if self._peers[peer] > self.limits.ip_connections:
+                return False
+        return len(self.clients) <= self.limits.connections
+
+    def leave(self, connection: Connection, peer: str) -> None:
+        self.clients.discard(connection)
+        if peer in self._peers:
+            self._peers[peer] -= 1
+            if not self._peers[peer]:
+                del self._peers[peer]
+        self._empty()
 
     def make_queue(self) -> Waiting:
         return Waiting(self.loop)
@@ -117,16 +138,12 @@ class Proxy:
             "held": self.table.held(),
         }
 
-    def client_left(self, client: Client) -> None:
-        self.clients.discard(client)
-        if client.peer in self._peers:
-            self._peers[client.peer] -= 1
-            if not self._peers[client.peer]:
-                del self._peers[client.peer]
-        self._empty()
-
     def _empty(self) -> None:
         if self.draining and not self.clients:
+            self.loop.call_soon(self._end)  # a TLS connection may just be handing its place on
+
+    def _end(self) -> None:
+        if not self.clients:
             self.empty.set()
 
 

@@ -53,7 +53,10 @@ class Snapshot:
     def _write(self, data: bytes) -> None:
         temporary = self._path.with_name(self._path.name + ".new")
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        # Certificates in it bring their private keys.
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            os.fchmod(fd, 0o600)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

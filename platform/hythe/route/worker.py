@@ -5,12 +5,16 @@ import contextlib
 import json
 import signal
 import socket
+import ssl
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import uvloop
 
 from hythe import logs
 from hythe.route.accesslog import AccessLog
+from hythe.route.certificates import Certificates
 from hythe.route.client import Client
 from hythe.route.gate import Meter
 from hythe.route.ledger import Ledger
@@ -20,7 +24,8 @@ from hythe.route.options import RouterOptions
 from hythe.route.proxy import Proxy
 from hythe.route.rules import RuleBook
 from hythe.route.table import LiveTable
-from hythe.wire import TableChange
+from hythe.route.tls import TlsConnection
+from hythe.wire import Route, TableChange, Version
 
 log = logs.get(__name__)
 
@@ -32,13 +37,14 @@ def run(
     link: socket.socket,
     ledger: Ledger,
     options: RouterOptions,
+    base: ssl.SSLContext | None,
     log_fd: int,
     meter: Meter,
 ) -> None:
-    """Serve until the master says stop, or is gone."""
+    """Serve until the master says stop, or is gone. `base` is for TLS, see certificates.py."""
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    worker = Worker(loop, options, LineSocket(link), log_fd, meter)
+    worker = Worker(loop, options, LineSocket(link), base, log_fd, meter)
     worker.begin_with(ledger)
     loop.run_until_complete(worker.serve(listeners))
     loop.close()
@@ -50,6 +56,7 @@ class Worker:
         loop: asyncio.AbstractEventLoop,
         options: RouterOptions,
         link: LineSocket,
+        base: ssl.SSLContext | None,
         log_fd: int,
         meter: Meter,
     ) -> None:
@@ -59,21 +66,29 @@ class Worker:
         self._log = AccessLog(log_fd, loop, options.log_sample, options.log_json)
         self._table = LiveTable(RuleBook(options), self._on_quiet)
         self._proxy = Proxy(loop, options, self._table, self._log, meter)
+        if base is not None:
+            self._proxy.certificates = Certificates(base)
         self._stop = asyncio.Event()
         self._state_due = False
 
     def begin_with(self, ledger: Ledger) -> None:
         assert ledger.version is not None
-        self._table.apply(ledger.version, ledger.routes.values())
+        self._apply(ledger.version, list(ledger.routes.values()), ())
+
+    def _apply(self, version: Version, routes: Sequence[Route], gone: Sequence[str]) -> None:
+        self._table.apply(version, routes, gone)
+        if self._proxy.certificates is not None:
+            self._proxy.certificates.change(routes, gone)
 
     async def serve(self, listeners: Listeners) -> None:
         loop = self._loop
         loop.set_exception_handler(_log_failure)
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_reader(self._link.sock, self._read)
+        kinds = (Client, TlsConnection)
         servers = [
-            await loop.create_server(lambda: Client(self._proxy), sock=sock, backlog=BACKLOG)
-            for sock in listeners
+            await loop.create_server(partial(kind, self._proxy), sock=sock, backlog=BACKLOG)
+            for kind, sock in zip(kinds, listeners, strict=False)
         ]
         self._tell()
         await self._stop.wait()
@@ -98,7 +113,7 @@ class Worker:
         kind = message.get("type")
         if kind == "change":
             change = TableChange.from_json(message)
-            self._table.apply(change.version, change.routes, change.gone)
+            self._apply(change.version, change.routes, change.gone)
             self._proxy.part_tunnels()
             self._send_state()
         elif kind == "log":
