@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import ssl
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import cast
 
 from hythe import logs
@@ -20,6 +22,7 @@ log = logs.get(__name__)
 
 _PROTOCOLS = ["h2", "http/1.1"]
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # for TLS 1.2; forward secrecy and AEAD, as in 1.3
+_MEMORY = Path("/dev/shm")
 _CONTEXTS = 4096  # most that are kept made
 
 
@@ -129,13 +132,21 @@ def _context(pem: bytes) -> ssl.SSLContext:
 
 
 def _load(context: ssl.SSLContext, pem: bytes) -> None:
-    """The library reads files only: give it one that has no name and never reaches a disk."""
+    """The library reads files only: give it one that is in memory alone."""
     fd = os.memfd_create("certificate", os.MFD_CLOEXEC)
+    path = f"/proc/self/fd/{fd}"
     try:
         os.write(fd, pem)
-        context.load_cert_chain(f"/proc/self/fd/{fd}", password=_no_password)
+        if os.access(path, os.R_OK):
+            context.load_cert_chain(path, password=_no_password)
+            return
     finally:
         os.close(fd)
+    # A process that gave up root may not open its own files by name (proc(5)).
+    with tempfile.NamedTemporaryFile(dir=_MEMORY if _MEMORY.is_dir() else None) as file:
+        file.write(pem)
+        file.flush()
+        context.load_cert_chain(file.name, password=_no_password)
 
 
 def _no_password() -> str:

@@ -16,7 +16,7 @@ class Ledger:
         self.routes: dict[str, Route] = {}  # by app
         self._texts: dict[str, str] = {}  # by app, as JSON
         self._owners: dict[str, str] = {}  # app by host
-        self._targets: set[str] = set()  # ids
+        self._targets: dict[str, str] = {}  # app by id
 
     def __len__(self) -> int:
         return len(self.routes)
@@ -28,6 +28,10 @@ class Ledger:
     def lists(self, target: str) -> bool:
         """Whether a target with this id is in the table."""
         return target in self._targets
+
+    def app_of(self, target: str) -> str:
+        """The app of a target; "" when it has left the table."""
+        return self._targets.get(target, "")
 
     def install(self, table: RouteTable) -> set[str]:
         """Take a whole table; gives the apps that it changes."""
@@ -59,7 +63,7 @@ class Ledger:
             self.routes[app] = route
             self._texts[app] = json.dumps(route.to_json(), separators=(",", ":"))
             self._owners.update(dict.fromkeys(route.hosts, app))
-            self._targets.update(target.id for target in route.targets)
+            self._targets.update((target.id, app) for target in route.targets)
         self.version = version
         return touched
 
@@ -67,7 +71,8 @@ class Ledger:
         del self._texts[route.app]
         for host in route.hosts:
             del self._owners[host]
-        self._targets.difference_update(target.id for target in route.targets)
+        for target in route.targets:
+            self._targets.pop(target.id, None)
 
     # As JSON
 

@@ -13,6 +13,7 @@ from typing import Any
 import uvloop
 
 from hythe import logs
+from hythe.route import privileges
 from hythe.route.accesslog import AccessLog
 from hythe.route.certificates import Certificates
 from hythe.route.client import Client
@@ -42,6 +43,7 @@ def run(
     meter: Meter,
 ) -> None:
     """Serve until the master says stop, or is gone. `base` is for TLS, see certificates.py."""
+    privileges.become(options.user)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = Worker(loop, options, LineSocket(link), base, log_fd, meter)
