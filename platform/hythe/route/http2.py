@@ -36,6 +36,7 @@ _WINDOW = 1024 * 1024
 _SETTLED = 10.0  # seconds after which what was done amiss is forgotten
 _AMISS = 200  # resets, pings, settings, empty frames within that time
 _WINDOW_UPDATES = 10_000
+_OVERHEAD = 512 * 1024  # bytes within that time that belong to no request
 _CONFIG = H2Configuration(client_side=False, header_encoding=None)
 
 
@@ -46,6 +47,7 @@ class Http2Client(asyncio.Protocol):
         "_flushing",
         "_forget_at",
         "_h2",
+        "_overhead",
         "_proxy",
         "_rests_until",
         "_streams",
@@ -77,6 +79,7 @@ class Http2Client(asyncio.Protocol):
         self._streams: dict[int, Stream] = {}
         self._amiss = 0
         self._updates = 0
+        self._overhead = 0
         self._forget_at = 0.0
         self._rests_until = 0.0
         self._flushing = False
@@ -105,10 +108,14 @@ class Http2Client(asyncio.Protocol):
         if self.ended:
             return
         try:
-            for event in self._h2.receive_data(data):
+            received = self._h2.receive_data(data)
+            self._overhead += len(data)
+            for event in received:
                 self._on(event)
                 if self.ended:
                     return
+            if self._overhead > _OVERHEAD:
+                self._blame(_AMISS)
         except (H2Error, ValueError) as error:
             self._break(str(error))
             return
@@ -148,6 +155,7 @@ class Http2Client(asyncio.Protocol):
 
     def _on_data(self, event: events.DataReceived) -> None:
         ended = event.stream_ended is not None
+        self._overhead -= event.flow_controlled_length
         if not event.data and not ended:
             self._blame()
         stream = self._streams.get(event.stream_id)
@@ -181,17 +189,16 @@ class Http2Client(asyncio.Protocol):
             stream.lost()
 
     def _on_goodbye(self, event: events.ConnectionTerminated) -> None:
-        self._away = True
-        if not self._streams:
-            self._close()
+        """h2 lets nothing be sent after it."""
+        self._close()
 
-    def _blame(self) -> None:
+    def _blame(self, weight: int = 1) -> None:
         """Count what costs us and brings no request (rapid reset and other floods)."""
         now = self._proxy.later(0)
         if now >= self._forget_at:
             self._forget_at = now + _SETTLED
-            self._amiss = self._updates = 0
-        self._amiss += 1
+            self._amiss = self._updates = self._overhead = 0
+        self._amiss += weight
         if self._amiss > _AMISS:
             self._break("too many control frames", ErrorCodes.ENHANCE_YOUR_CALM)
 
@@ -199,6 +206,7 @@ class Http2Client(asyncio.Protocol):
 
     def _begin(self, event: events.RequestReceived) -> None:
         identity = event.stream_id
+        self._overhead -= min(self._overhead, self._proxy.limits.head)
         if self._away:
             self.reset(identity, ErrorCodes.REFUSED_STREAM)
             return
