@@ -26,6 +26,8 @@ class Place:
     http_port: int
     api_port: int
     router_workers: int
+    router_user: str
+    metrics_port: int
     domain: str
 
     @classmethod
@@ -36,6 +38,8 @@ class Place:
             http_port=_number(environ, "HYTHE_HTTP_PORT", 8080),
             api_port=_number(environ, "HYTHE_API_PORT", 7600),
             router_workers=_number(environ, "HYTHE_ROUTER_WORKERS", 2),
+            router_user=environ.get("HYTHE_ROUTER_USER", "nobody"),
+            metrics_port=_number(environ, "HYTHE_METRICS_PORT", 0),
             domain=environ.get("HYTHE_DOMAIN", "localhost"),
         )
 

@@ -20,13 +20,14 @@ from hythe.api.v1 import (
     instances,
     logs,
     releases,
+    routing,
     tokens,
     uploads,
 )
 
 NOUNS = (
-    apps, config, deployments, uploads, builds, releases, formation, instances, domains, logs,
-    tokens, account,
+    apps, config, deployments, uploads, builds, releases, formation, instances, domains, routing,
+    logs, tokens, account,
 )  # fmt: skip
 
 

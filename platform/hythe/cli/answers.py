@@ -127,6 +127,18 @@ class Domain(TypedDict):
     created_at: str
 
 
+class Setting(TypedDict):
+    key: str
+    value: str | None
+    default: str
+    about: str
+
+
+class Routing(TypedDict):
+    mode: str
+    settings: list[Setting]
+
+
 class Log(TypedDict):
     time: str
     source: str

@@ -1,6 +1,6 @@
 """What should be, and what happened: all tables of the database."""
 
-from hythe.model.app import App, ConfigVar, Domain, Formation
+from hythe.model.app import App, ConfigVar, Domain, Formation, Routing
 from hythe.model.base import Base, now
 from hythe.model.database import Bell, Database, Write
 from hythe.model.deployment import ENDED, Build, Deployment, Release, Source
@@ -23,6 +23,7 @@ __all__ = [
     "Installation",
     "Instance",
     "Release",
+    "Routing",
     "Source",
     "Table",
     "Token",

@@ -15,13 +15,15 @@ from hythe.model import (
     Installation,
     Instance,
     Release,
+    Routing,
     Table,
     Write,
 )
+from hythe.route_settings import RouteSettings
 from hythe.run.desired import WEB
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
-from hythe.wire import Route, RouteTable, Target, Version
+from hythe.wire import SERVE, Route, RouteTable, Target, Version
 
 KEPT = 20
 
@@ -150,6 +152,7 @@ def derive(session: Session, domain: str) -> tuple[Route, ...]:
             )
         elif instance.crashes:
             crashed.add(instance.app_id)
+    handling = {row.app_id: row for row in session.scalars(select(Routing))}
     apps = session.execute(
         select(App.id, App.name).where(App.destroyed_at.is_(None)).order_by(App.id)
     )
@@ -159,6 +162,10 @@ def derive(session: Session, domain: str) -> tuple[Route, ...]:
             hosts=(f"{name}.{domain}", *sorted(hosts.get(app_id, []))),
             targets=tuple(targets.get(app_id, [])),
             error="H10" if app_id in crashed else "H14",
+            mode=handling[app_id].mode if app_id in handling else SERVE,
+            settings=RouteSettings.from_json(
+                handling[app_id].settings if app_id in handling else {}
+            ),
         )
         for app_id, name in apps
     )
