@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from hythe import logs
-from hythe.wire import BadTable, Certificate, RouteTable
+from hythe.wire import BadTable, Certificate, Route
 
 log = logs.get(__name__)
 
@@ -55,20 +55,21 @@ class Certificates:
 
     def __init__(self, base: ssl.SSLContext) -> None:
         self.base = base
+        self._of_app: dict[str, tuple[Certificate, ...]] = {}
         self._by_name: dict[str, Certificate] = {}
         self._made: dict[Certificate, ssl.SSLContext] = {}
         base.sslobject_class = ServerSide
         base.sni_callback = self._choose
 
-    def use(self, table: RouteTable) -> None:
-        self._by_name = {
-            name: certificate
-            for route in table.routes
-            for certificate in route.certificates
-            for name in certificate.names
-        }
-        current = set(self._by_name.values())
-        self._made = {c: context for c, context in self._made.items() if c in current}
+    def apply(self, routes: Iterable[Route], gone: Iterable[str] = ()) -> None:
+        """Take in what changed in the table: these routes, and the apps that left it."""
+        changed = {route.app: route.certificates for route in routes} | dict.fromkeys(gone, ())
+        if all(self._of_app.get(app, ()) == own for app, own in changed.items()):
+            return
+        self._of_app = {a: own for a, own in (self._of_app | changed).items() if own}
+        current = [certificate for own in self._of_app.values() for certificate in own]
+        self._by_name = {name: each for each in current for name in each.names}
+        self._made = {each: self._made[each] for each in current if each in self._made}
 
     def _choose(self, tls: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         connection = cast(ServerSide, tls)

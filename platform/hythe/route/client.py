@@ -93,9 +93,8 @@ class Client(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         self.peer = name[0] if name else "unknown"
         self.trusted = self._proxy.trusts(self.peer)
-        self._proxy.clients.add(self)
         self._rest()
-        if len(self._proxy.clients) > self._proxy.limits.connections:
+        if self.tls is None and not self._proxy.admits(self):
             self._refuse(codes.of("H22"))
 
     def data_received(self, data: bytes) -> None:
@@ -136,8 +135,7 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone()
-        self._proxy.clients.discard(self)
-        self._proxy.client_left()
+        self._proxy.client_left(self)
 
     def _gone(self) -> None:
         self.ended = True
@@ -334,9 +332,10 @@ class Client(asyncio.Protocol):
     def _refuse(self, answer: Answer) -> None:
         """The request cannot be read, so neither can any after it."""
         kind, content = pages.body(answer, wants_json=False)
+        log = self._proxy.log
         head = pages.head(answer, kind, len(content))
         self.transport.write(forward.refusal(head, self._proxy.date) + content)
-        self._proxy.log.write(logline.refused(answer, fwd=self.peer, size=len(content)))
+        log.write(logline.refused(answer, fwd=self.peer, size=len(content), as_json=log.as_json))
         self._end()
 
     def _end(self) -> None:

@@ -12,6 +12,7 @@ class Answer:
     code: str
     cause: str
     fix: str
+    retry_after: int = 0  # seconds, sent when there are any
 
 
 _OWNER = "If it is your app, see `hythe ps` and `hythe logs`."
@@ -59,6 +60,11 @@ def of(code: str) -> Answer:
     if not re.fullmatch(r"[A-Z]\d{2}", code):
         code = "H99"
     return ANSWERS.get(code) or _app(503, code, "Service unavailable")
+
+
+def too_many(wait: int) -> Answer:
+    """The sender is over the app's rate; `wait` in seconds."""
+    return Answer(429, "http-429", "Too many requests", "Send them more slowly.", wait)
 
 
 def bad_request(status: int, cause: str) -> Answer:

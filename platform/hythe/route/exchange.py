@@ -31,7 +31,6 @@ class Exchange:
         "_dial",
         "_fwd",
         "_lines",
-        "_received",
         "_request_id",
         "_started",
         "_status",
@@ -39,6 +38,8 @@ class Exchange:
         "client",
         "head",
         "proxy",
+        "received",
+        "rules",
         "sent_whole",
         "tunnel",
     )
@@ -50,6 +51,7 @@ class Exchange:
         self.proxy = proxy
         self.client = client
         self.head = head
+        self.rules = proxy.rules  # of the route, once there is one
         self.tunnel: Tunnel | None = None
         self._started = time.monotonic()
         self._arrived = time.time()
@@ -60,23 +62,17 @@ class Exchange:
         self._dial = Dial(self)
         self._backend: Backend | None = None
         self._unsent: list[bytes] | None = None  # body that came before there was a connection
-        self._received = 0  # bytes of the request's body
+        self.received = 0  # bytes of the request's body
         self.sent_whole = not head.has_body
         self._answered = False  # bytes of a final response have left
         self._status = 0
         self._bytes = 0  # of the response's body
 
     def start(self) -> None:
-        limit = self.proxy.limits.body
-        if limit and (self.head.length or 0) > limit:
-            self.refuse(413, f"The body is longer than {limit} bytes")
-            return
         tls = self.client.tls
         if tls is not None and not tls.serves(self.head.fields.host):
             self.answer(codes.of("H31"), f"the connection was opened for {tls.name}")
             return
-        # Each attempt to connect has its own limit as well.
-        self._touch(self.proxy.timeouts.connect * 3)
         if not self.sent_whole:
             self.client.hold_body()
         self._dial.start()
@@ -93,16 +89,16 @@ class Exchange:
             backend.transport.write(head)
         if self.head.has_body:
             self.client.release_body()
-            if self.head.awaits_continue and not self.sent_whole and not self._received:
+            if self.head.awaits_continue and not self.sent_whole and not self.received:
                 self.client.early(_CONTINUE)
         self.moved()
 
     # What the client sends
 
     def request_body(self, payload: bytes, done: bool) -> None:
-        self._received += len(payload)
-        limit = self.proxy.limits.body
-        if limit and self._received > limit:
+        self.received += len(payload)
+        limit = self.rules.body_limit
+        if limit and self.received > limit:
             self.refuse(413, f"The body is longer than {limit} bytes")
             return
         if self.head.fields.chunked:
@@ -149,6 +145,7 @@ class Exchange:
         self._answered = True
         self._status = 101
         self.tunnel = Tunnel(self)
+        self._dial.opened_tunnel()
         self.proxy.tunnels.add(self)
         self.stay_open()
         self.client.upgraded(head, self.tunnel)
@@ -168,7 +165,7 @@ class Exchange:
     def respond(self, head: ResponseHead) -> None:
         """The final head has arrived."""
         self._status = head.status
-        self.client.respond(head, b"")
+        self.client.respond(head, self._dial.new_cookie if self.rules.sticky else b"")
 
     def response_body(self, payload: bytes) -> None:
         self._bytes += len(payload)
@@ -195,8 +192,7 @@ class Exchange:
             self.end_tunnel()
         elif backend and not backend.received and self.head.repeatable and self._dial.again:
             self._backend = None
-            self._dial.leave(well=None if backend.reused else False)
-            self._dial.start()
+            self._dial.retry(well=None if backend.reused else False)
         else:
             self.fail("H18" if self._answered else "H13")
 
@@ -219,7 +215,7 @@ class Exchange:
 
     # Time
 
-    def _touch(self, seconds: float) -> None:
+    def touch(self, seconds: float) -> None:
         self.client.deadline = self.proxy.later(seconds)
 
     def moved(self) -> None:
@@ -228,21 +224,21 @@ class Exchange:
         if self.tunnel is not None:
             self.stay_open()
         elif backend is not None and backend.received:
-            self._touch(self.proxy.timeouts.rolling)
+            self.touch(self.rules.idle)
         elif self.sent_whole:
-            self._touch(self.proxy.timeouts.first_byte)
+            self.touch(self.rules.first_byte)
         else:
-            self._touch(self.proxy.timeouts.body_idle)
+            self.touch(self.proxy.timeouts.body_idle)
 
     def stay_open(self) -> None:
         if self.tunnel is not None:
-            self._touch(self.tunnel.patience(self.proxy.timeouts.websocket_idle))
+            self.touch(self.tunnel.patience(self.rules.websocket_idle))
 
     def expired(self) -> None:
         if self.tunnel is not None:
             self.end_tunnel()
         elif self._backend is None:
-            self.fail("H19")
+            self.fail(self._dial.overdue)
         elif self._backend.received:
             self.fail("H28" if self.client.blocked else "H15")
         else:
@@ -295,19 +291,34 @@ class Exchange:
             backend.close()
         self._dial.leave()
 
+    @property
+    def sender(self) -> str:
+        """The address that the request came from, as far as that can be believed."""
+        before = self.head.fields.forwarded_for if self.client.trusted else b""
+        return before.rpartition(b",")[2].strip().decode() or self.client.peer
+
     def _log(self, status: int, size: int, answer: Answer | None = None, detail: str = "") -> None:
-        self.proxy.log.write(
+        seconds = time.monotonic() - self._started
+        proxy = self.proxy
+        tally = proxy.table.tally(self._dial.route)
+        tally.served(status, int(seconds * 1e6), self.received, size)
+        if answer is not None:
+            tally.error(answer.code)
+        elif proxy.log.skips():
+            return
+        proxy.log.write(
             logline.served(
                 self.head,
                 request_id=self._request_id,
                 fwd=self._fwd,
                 target=self._dial.target,
                 connect=self._dial.milliseconds,
-                service=int((time.monotonic() - self._started) * 1000),
+                service=int(seconds * 1000),
                 status=status,
                 size=size,
                 answer=answer,
                 detail=detail,
                 scheme=self.client.scheme,
+                as_json=proxy.log.as_json,
             )
         )

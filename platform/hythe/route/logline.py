@@ -1,4 +1,6 @@
-"""The access log's line."""
+"""The access log's line: plain, or JSON with the same keys."""
+
+import json
 
 from hythe.route.codes import Answer
 from hythe.route.request import RequestHead
@@ -18,8 +20,25 @@ def served(
     answer: Answer | None = None,
     detail: str = "",
     scheme: bytes = b"http",
+    as_json: bool = False,
 ) -> str:
     """A request that had a whole head; times in milliseconds, `size` in bytes of body."""
+    if as_json:
+        return _json(
+            answer,
+            detail,
+            method=head.method.decode(),
+            path=head.target.decode(),
+            host=head.fields.host,
+            request_id=request_id,
+            fwd=fwd,
+            **({"instance": target.instance, "release": target.release} if target else {}),
+            connect=connect,
+            service=service,
+            status=status,
+            bytes=size,
+            protocol=scheme.decode(),
+        )
     where = f"instance={target.instance} release={target.release} " if target else ""
     return (
         f'{_level(answer, detail)} method={head.method.decode()} path="{head.target.decode()}" '
@@ -29,14 +48,26 @@ def served(
     )
 
 
-def refused(answer: Answer, *, fwd: str, size: int) -> str:
+def refused(answer: Answer, *, fwd: str, size: int, as_json: bool = False) -> str:
     """A connection whose request head could not be read."""
+    if as_json:
+        return _json(answer, "", fwd=fwd, status=answer.status, bytes=size, protocol="http")
     return f'{_level(answer, "")} fwd="{fwd}" status={answer.status} bytes={size} protocol=http\n'
 
 
 def _level(answer: Answer | None, detail: str) -> str:
     if answer is None:
         return "at=info"
-    desc = f"{answer.cause}: {detail}" if detail else answer.cause
-    desc = desc.replace('"', "'")
-    return f'at=error code={answer.code} desc="{desc}"'
+    return f'at=error code={answer.code} desc="{_desc(answer, detail)}"'
+
+
+def _json(answer: Answer | None, detail: str, **keys: str | int) -> str:
+    """One object a line; times are numbers of milliseconds."""
+    begin: dict[str, str | int] = {"at": "info"}
+    if answer is not None:
+        begin = {"at": "error", "code": answer.code, "desc": _desc(answer, detail)}
+    return json.dumps(begin | keys) + "\n"
+
+
+def _desc(answer: Answer, detail: str) -> str:
+    return (f"{answer.cause}: {detail}" if detail else answer.cause).replace('"', "'")

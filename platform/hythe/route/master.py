@@ -19,12 +19,13 @@ from hythe.route import certificates, listener, selfsigned
 from hythe.route.accesslog import LogFile
 from hythe.route.control import ControlLink
 from hythe.route.crew import Crew
-from hythe.route.lines import LineSocket
+from hythe.route.gate import Meter
+from hythe.route.ledger import Ledger
 from hythe.route.listener import Listeners
 from hythe.route.options import RouterOptions
 from hythe.route.snapshot import Snapshot
 from hythe.route.tablefile import TableFile
-from hythe.wire import BadTable, RouteTable, Version
+from hythe.wire import BadTable, RouteTable, TableChange, Version
 
 log = logs.get(__name__)
 
@@ -56,21 +57,18 @@ def run(options: RouterOptions) -> int:
 
 class Master:
     def __init__(
-        self,
-        options: RouterOptions,
-        listeners: list[Listeners],
-        base: ssl.SSLContext | None,
+        self, options: RouterOptions, listeners: list[Listeners], base: ssl.SSLContext | None
     ) -> None:
         self._options = options
         self._base = base
-        self._table: RouteTable | None = None
-        self._listed: frozenset[str] = frozenset()  # target ids of the table
-        self._crew = Crew(listeners, self._work)
+        self._ledger = Ledger()
+        self._meter = Meter()
+        self._crew = Crew(listeners, self._work, self._on_counts)
         self._file = TableFile(options.table) if options.table else None
         self._snapshot = Snapshot(options.snapshot) if options.snapshot else None
-        self._log_file = LogFile(options.log, options.log_size) if options.log else None
+        self._log_file = LogFile(options.log, options.log_size)
         self._control = (
-            ControlLink(options.control, self._hello, self._on_table, self._report)
+            ControlLink(options.control, self._hello, self._on_message, self._report)
             if options.control
             else None
         )
@@ -89,7 +87,7 @@ class Master:
         port, *tls = (sock.getsockname()[1] for sock in self._crew.seats[0].listeners)
         workers = len(self._crew.seats)
         log.info("listening", host=host, port=port, tls=tls[0] if tls else None, workers=workers)
-        while self._stop_at is None or self._crew.alive:
+        while self._stop_at is None or self._crew.members:
             self._turn()
         if self._snapshot:
             self._snapshot.save(time.monotonic())
@@ -115,9 +113,9 @@ class Master:
             self._tick(now)
         if self._control and self._stop_at is None and self._control.due(now) == 0:
             self._control.dial()
-        if self._table is not None:
-            self._crew.start(self._table, now)
-            self._crew.distribute(self._table)
+        if self._ledger.version is not None:
+            self._crew.start(self._ledger.version, now)
+            self._crew.distribute(self._ledger)
             self._report_news()
         if self._snapshot and self._snapshot.due(now) == 0:
             self._snapshot.save(now)
@@ -125,7 +123,7 @@ class Master:
     def _poll(self) -> list[tuple[int, int]]:
         poller = select.poll()  # few sockets: asked anew each turn, so nothing can get out of step
         poller.register(self._wake, _READ)
-        links = [seat.link for seat in self._crew.seats]
+        links = [member.link for member in self._crew.members]
         links.append(self._control.link if self._control else None)
         for link in links:
             if link is not None:
@@ -134,7 +132,7 @@ class Master:
 
     def _patience(self) -> float:
         now = time.monotonic()
-        waits = [self._tick_at - now, self._crew.due(now) if self._table else None]
+        waits = [self._tick_at - now, self._crew.due(now) if self._ledger.version else None]
         waits.append(self._snapshot.due(now) if self._snapshot else None)
         if self._stop_at is not None:
             waits.append(self._stop_at - now)
@@ -147,20 +145,18 @@ class Master:
             for number in self._wake.recv(64):
                 self._on_signal(number)
             return
-        if self._control and _is(self._control.link, fd):
-            self._control.ready(events)
-            return
-        for seat in self._crew.seats:
-            if _is(seat.link, fd):
-                self._crew.ready(seat, events)
-                return
+        control = self._control
+        if control and control.link and control.link.sock.fileno() == fd:
+            control.ready(events)
+        elif member := self._crew.member_of(fd):
+            self._crew.ready(member, events)
 
     def _tick(self, now: float) -> None:
         if self._file and self._file.changed():
             self._reload()
         self._crew.kill_silent(now)
-        if self._log_file and self._log_file.rotate():
-            self._crew.reopen_logs()
+        if self._log_file.rotate():
+            self._crew.hand_log(self._log_file.fd)
         self._report()
 
     # Signals
@@ -178,7 +174,8 @@ class Master:
         elif number == signal.SIGHUP and self._file:
             self._reload()
         elif number == signal.SIGUSR1:
-            self._crew.reopen_logs()
+            if self._log_file.reopen():
+                self._crew.hand_log(self._log_file.fd)
         elif number in (signal.SIGTERM, signal.SIGINT):
             self._stop()
 
@@ -196,16 +193,15 @@ class Master:
 
     def _load_first(self) -> bool:
         """The table to begin with, if there is one; false when the given file is no table."""
-        if self._snapshot:
-            self._table = self._snapshot.load()
+        table = self._snapshot.load() if self._snapshot else None
         if self._file:
             try:
-                self._table = self._check(self._file.read(self._table))
+                table = self._file.read(table)
             except BadTable as error:
                 log.error("table cannot be used", reason=error)
                 return False
-        if self._table is not None:
-            self._install(self._table)
+        if table is not None:
+            self._install(table)
         else:
             log.info("waiting for a table")
         return True
@@ -213,84 +209,95 @@ class Master:
     def _reload(self) -> None:
         assert self._file is not None
         try:
-            table = self._check(self._file.read(self._table))
+            self._offer(self._file.read(self._ledger.table))
         except BadTable as error:
             log.error("table refused, the old one stays", reason=error)
-            return
-        self._offer(table)
 
-    def _on_table(self, document: Any) -> None:
+    def _on_message(self, message: dict[str, Any]) -> None:
+        """What the control plane says. A bad table is refused whole, and it is told why."""
         try:
-            table = self._check(RouteTable.from_json(document))
+            if message.get("type") == "table":
+                self._offer(RouteTable.from_json(message.get("table")))
+            elif message.get("type") == "change":
+                self._change(TableChange.from_json(message))
         except BadTable as error:
             log.error("table refused, the old one stays", reason=error)
-            return
-        self._offer(table)
-
-    def _check(self, table: RouteTable) -> RouteTable:
-        """Raises BadTable when a certificate that is new in it cannot be used."""
-        if self._base is not None:
-            before = self._table.routes if self._table else ()
-            known = {c for route in before for c in route.certificates}
-            certificates.check(
-                c for route in table.routes for c in route.certificates if c not in known
-            )
-        return table
+            if self._control:
+                refused = {"type": "refused", "version": self._ledger.version}
+                self._control.say({**refused, "reason": str(error)})
 
     def _offer(self, table: RouteTable) -> None:
         """Take a table if it is newer. Versions are ordered as pairs: of another epoch, only a
         higher one counts, so an old database that was brought back cannot undo routes unseen."""
-        current = self._table
-        if current is not None and table.version <= current.version:
-            if table.version != current.version:
-                log.warning("older table refused", offered=table.version, has=current.version)
+        current = self._ledger.version
+        if current is not None and table.version <= current:
+            if table.version != current:
+                log.warning("older table refused", offered=table.version, has=current)
             return
         self._install(table)
-        if self._snapshot:
-            self._snapshot.put(table)
+        self._keep()
+
+    def _change(self, change: TableChange) -> None:
+        current = self._ledger.version
+        if current is not None and change.version <= current:
+            log.warning("older table refused", offered=change.version, has=current)
+        elif change.after != current:
+            assert self._control is not None
+            self._control.greet()  # something was missed
+        else:
+            self._crew.changed(self._ledger.change(change))
+            self._keep()
 
     def _install(self, table: RouteTable) -> None:
-        self._table = table
-        self._listed = frozenset(t.id for route in table.routes for t in route.targets)
-        self._crew.distribute(table)
+        self._crew.changed(self._ledger.install(table))
         log.info("table", version=table.version, routes=len(table.routes))
+
+    def _keep(self) -> None:
+        self._crew.distribute(self._ledger)
+        if self._snapshot:
+            self._snapshot.put(self._ledger.document)
 
     # Reports
 
     def _hello(self) -> dict[str, Any]:
-        version = self._table.version if self._table else None
-        name = f"{socket.gethostname()}-{os.getpid()}"
-        return {"type": "hello", "router": name, "workers": self._options.workers} | {
-            "version": version
+        return {
+            "type": "hello",
+            "router": f"{socket.gethostname()}-{os.getpid()}",
+            "workers": self._options.workers,
+            "version": self._ledger.version,
+            "changes": True,
         }
 
     def _report(self) -> None:
         """Tell the control plane what all workers have applied, and what is open."""
-        if self._control is None or self._table is None:
+        if self._control is None or self._ledger.version is None:
             return
-        state = (self._crew.applied(self._table.version), self._crew.in_flight())
+        state = (self._crew.applied(self._ledger.version), self._crew.in_flight())
         if self._control.report(*state):
             self._reported = state
 
     def _report_news(self) -> None:
         """Report out of turn: a new version is applied, or a retired target fell quiet."""
-        assert self._table is not None
-        if self._control is None or self._control.link is None:
+        if self._control is None or self._control.link is None or not self._ledger.version:
             return
-        version, in_flight = self._crew.applied(self._table.version), self._crew.in_flight()
+        version, in_flight = self._crew.applied(self._ledger.version), self._crew.in_flight()
         told_version, told = self._reported or (None, {})
-        quiet = any(t not in in_flight and t not in self._listed for t in told)
+        quiet = any(t not in in_flight and not self._ledger.lists(t) for t in told)
         if version != told_version or quiet:
             self._report()
 
     # Workers
 
-    def _work(self, listeners: Listeners, link: socket.socket, table: RouteTable) -> None:
+    def _on_counts(self, worker: int, counts: dict[str, Any]) -> None:
+        pass
+
+    def _work(self, listeners: Listeners, link: socket.socket) -> None:
         """What a forked child does instead of this master's loop."""
         from hythe.route import worker
 
         self.close()
-        worker.run(listeners, link, table, self._options, self._base)
+        fd = self._log_file.fd
+        worker.run(listeners, link, self._ledger, self._options, fd, self._meter, self._base)
 
 
 def _base_context(options: RouterOptions) -> ssl.SSLContext:
@@ -298,10 +305,6 @@ def _base_context(options: RouterOptions) -> ssl.SSLContext:
     path = options.certificate
     pem = path.read_bytes() if path is not None else selfsigned.make()
     return certificates.base_context(pem)
-
-
-def _is(link: LineSocket | None, fd: int) -> bool:
-    return link is not None and link.sock.fileno() == fd
 
 
 def _load_worker_code() -> None:

@@ -47,6 +47,8 @@ def body(answer: Answer, wants_json: bool) -> tuple[str, bytes]:
 def head(answer: Answer, kind: str, length: int) -> ResponseHead:
     """The head of an error response whose body is `length` bytes of `kind`."""
     lines = f"Content-Type: {kind}\r\nCache-Control: no-store\r\nHythe-Error: {answer.code}\r\n"
+    if answer.retry_after:
+        lines += f"Retry-After: {answer.retry_after}\r\n"
     return ResponseHead(
         answer.status, reason(answer.status).encode(), lines.encode(), length=length
     )

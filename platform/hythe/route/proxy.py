@@ -1,22 +1,31 @@
 """What all connections of one worker share."""
 
 import asyncio
+import dataclasses
 import ipaddress
 import os
 import time
-from typing import Protocol
+from collections import Counter
+from typing import Any, Protocol
 
 from hythe.route.accesslog import AccessLog
 from hythe.route.certificates import Certificates
 from hythe.route.exchange import Exchange
+from hythe.route.gate import Meter
 from hythe.route.options import RouterOptions
 from hythe.route.request import RequestParser
 from hythe.route.response import ResponseParser
+from hythe.route.rules import RuleBook
 from hythe.route.table import LiveTable
+from hythe.route.waiting import Waiting
+from hythe.route_settings import NOTHING_SET
 
 
 class Connection(Protocol):
     """A client's connection."""
+
+    peer: str
+    trusted: bool
 
     @property
     def deadline(self) -> float: ...
@@ -35,16 +44,21 @@ class Proxy:
         options: RouterOptions,
         table: LiveTable,
         log: AccessLog,
+        meter: Meter,
     ) -> None:
         self.loop = loop
         self.timeouts = options.timeouts
         self.limits = options.limits
         self.table = table
         self.log = log
+        self.meter = meter
+        # Until its route is known a request has no limit of its own.
+        self.rules = dataclasses.replace(RuleBook(options).of(NOTHING_SET), body_limit=0)
         self.parse_request = RequestParser(options.limits)
         self.parse_response = ResponseParser(options.limits)
         self.certificates: Certificates | None = None  # None: no TLS
         self.clients: set[Connection] = set()
+        self._peers: Counter[str] = Counter()  # connections of those that are not trusted
         self.tunnels: set[Exchange] = set()
         self.draining = False
         self.empty = asyncio.Event()  # draining, and the last client has left
@@ -63,6 +77,24 @@ class Proxy:
             return False
         return any(address in network for network in self._trusted)
 
+    def admits(self, client: Connection) -> bool:
+        """Note a new connection; false when it is one too many, of all or of its address."""
+        self.clients.add(client)
+        if len(self.clients) > self.limits.connections:
+            return False
+        if client.trusted or not self.limits.ip_connections:
+            return True
+        self._peers[client.peer] += 1
+        return self._peers[client.peer] <= self.limits.ip_connections
+
+    def hand_over(self, old: Connection, new: Connection) -> None:
+        """The same connection, from another object."""
+        self.clients.discard(old)
+        self.clients.add(new)
+
+    def make_queue(self) -> Waiting:
+        return Waiting(self.loop)
+
     def later(self, seconds: float) -> float:
         """A deadline no sooner than in `seconds`; deadlines are looked at with every tick."""
         return self._now + seconds
@@ -74,8 +106,10 @@ class Proxy:
         self.date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()).encode()
         for client in [client for client in self.clients if client.deadline <= now]:
             client.expired()
+        before = now - self.timeouts.backend_idle
         for upstream in self.table.upstreams.values():
-            upstream.reap(now - self.timeouts.backend_idle)
+            if upstream.idle:
+                upstream.reap(before)
         self.loop.call_later(self.timeouts.tick, self._tick)
 
     def part_tunnels(self) -> None:
@@ -90,9 +124,30 @@ class Proxy:
         for client in list(self.clients):
             client.close_if_idle()
         self.part_tunnels()
-        self.client_left()
+        self._empty()
 
-    def client_left(self) -> None:
+    def counts(self) -> dict[str, Any]:
+        """What was counted since the last call, and how things stand."""
+        tallies = self.table.tallies
+        apps = {app: tally.take() for app, tally in tallies.items() if tally.touched}
+        if self.table.unrouted.touched:
+            apps[""] = self.table.unrouted.take()
+        return {
+            "apps": apps,
+            "clients": len(self.clients),
+            "tunnels": len(self.tunnels),
+            "held": self.table.held(),
+        }
+
+    def client_left(self, client: Connection) -> None:
+        self.clients.discard(client)
+        if client.peer in self._peers:
+            self._peers[client.peer] -= 1
+            if not self._peers[client.peer]:
+                del self._peers[client.peer]
+        self._empty()
+
+    def _empty(self) -> None:
         if self.draining and not self.clients:
             self.empty.set()
 

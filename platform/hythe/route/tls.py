@@ -34,6 +34,8 @@ class TlsConnection(asyncio.Protocol):
         "_raw",
         "_tls",
         "deadline",
+        "peer",
+        "trusted",
     )
 
     _raw: asyncio.Transport
@@ -46,6 +48,8 @@ class TlsConnection(asyncio.Protocol):
         self._inner: Client | Http2Client | None = None  # once the handshake is done
         self._paused = False
         self._closing = False
+        self.peer = ""
+        self.trusted = False
         self.deadline = proxy.later(proxy.timeouts.tls_handshake)
 
     # What the socket's transport calls
@@ -56,7 +60,11 @@ class TlsConnection(asyncio.Protocol):
         assert certificates is not None
         tls = certificates.base.wrap_bio(self._in, self._out, server_side=True)
         self._tls = cast(ServerSide, tls)
-        self._proxy.clients.add(self)
+        name = transport.get_extra_info("peername")
+        self.peer = name[0] if name else "unknown"
+        self.trusted = self._proxy.trusts(self.peer)
+        if not self._proxy.admits(self):
+            self._raw.abort()  # an answer would cost a handshake
 
     def data_received(self, data: bytes) -> None:
         self._in.write(data)
@@ -73,8 +81,7 @@ class TlsConnection(asyncio.Protocol):
         if self._inner is not None:
             self._inner.connection_lost(exc)
         else:
-            self._proxy.clients.discard(self)
-            self._proxy.client_left()
+            self._proxy.client_left(self)
 
     def pause_writing(self) -> None:
         if self._inner is not None:
@@ -99,8 +106,8 @@ class TlsConnection(asyncio.Protocol):
         self._flush()
         kind = Http2Client if self._tls.selected_alpn_protocol() == "h2" else Client
         inner = self._inner = kind(self._proxy, self._tls)
+        self._proxy.hand_over(self, inner)
         inner.connection_made(cast(asyncio.Transport, self))
-        self._proxy.clients.discard(self)
         if self._in.pending:
             self._read(inner)
 

@@ -15,13 +15,16 @@ from hythe import logs
 from hythe.route.accesslog import AccessLog
 from hythe.route.certificates import Certificates
 from hythe.route.client import Client
-from hythe.route.lines import split
+from hythe.route.gate import Meter
+from hythe.route.ledger import Ledger
+from hythe.route.lines import LineSocket, LinkClosed
 from hythe.route.listener import BACKLOG, Listeners
 from hythe.route.options import RouterOptions
 from hythe.route.proxy import Proxy
+from hythe.route.rules import RuleBook
 from hythe.route.table import LiveTable
 from hythe.route.tls import TlsConnection
-from hythe.wire import RouteTable
+from hythe.wire import TableChange
 
 log = logs.get(__name__)
 
@@ -31,14 +34,18 @@ _STATE_SECONDS = 1.0
 def run(
     listeners: Listeners,
     link: socket.socket,
-    table: RouteTable,
+    ledger: Ledger,
     options: RouterOptions,
+    log_fd: int,
+    meter: Meter,
     base: ssl.SSLContext | None,
 ) -> None:
     """Serve until the master says stop, or is gone. `base` is for TLS, see certificates.py."""
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    loop.run_until_complete(Worker(loop, options, table, base).serve(listeners, link))
+    worker = Worker(loop, options, LineSocket(link), log_fd, meter, base)
+    worker.begin_with(ledger)
+    loop.run_until_complete(worker.serve(listeners))
     loop.close()
 
 
@@ -47,34 +54,36 @@ class Worker:
         self,
         loop: asyncio.AbstractEventLoop,
         options: RouterOptions,
-        table: RouteTable,
+        link: LineSocket,
+        log_fd: int,
+        meter: Meter,
         base: ssl.SSLContext | None,
     ) -> None:
         self._loop = loop
         self._drain = options.timeouts.drain
-        self._log = AccessLog(options.log, loop)
-        self._table = LiveTable(self._on_quiet)
-        self._proxy = Proxy(loop, options, self._table, self._log)
+        self._link = link
+        self._log = AccessLog(log_fd, loop, options.log_sample, options.log_json)
+        self._table = LiveTable(RuleBook(options), self._on_quiet)
+        self._proxy = Proxy(loop, options, self._table, self._log, meter)
         if base is not None:
             self._proxy.certificates = Certificates(base)
-        self._swap(table)
-        self._link: asyncio.Transport | None = None
         self._stop = asyncio.Event()
         self._state_due = False
 
-    def _swap(self, table: RouteTable) -> None:
-        self._table.swap(table)
+    def begin_with(self, ledger: Ledger) -> None:
+        assert ledger.version is not None
+        self._table.apply(ledger.version, ledger.routes.values())
         if self._proxy.certificates is not None:
-            self._proxy.certificates.use(table)
+            self._proxy.certificates.apply(ledger.routes.values())
 
-    async def serve(self, listeners: Listeners, link: socket.socket) -> None:
-        self._loop.set_exception_handler(_log_failure)
-        self._loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-        self._link, _ = await self._loop.create_connection(lambda: MasterLink(self), sock=link)
-        kinds = (Client, TlsConnection)
+    async def serve(self, listeners: Listeners) -> None:
+        loop = self._loop
+        loop.set_exception_handler(_log_failure)
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_reader(self._link.sock, self._read)
         servers = [
-            await self._loop.create_server(partial(kind, self._proxy), sock=sock, backlog=BACKLOG)
-            for kind, sock in zip(kinds, listeners, strict=False)
+            await loop.create_server(partial(kind, self._proxy), sock=sock, backlog=BACKLOG)
+            for kind, sock in zip((Client, TlsConnection), listeners, strict=False)
         ]
         self._tell()
         await self._stop.wait()
@@ -83,28 +92,43 @@ class Worker:
         self._proxy.drain()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._proxy.empty.wait(), self._drain)
-        self._log.close()
+        self._log.flush()
+        self._send_counts()
 
     # What the master says
 
-    def on_message(self, message: dict[str, Any]) -> None:
+    def _read(self) -> None:
+        try:
+            for message in self._link.receive():
+                self._on_message(message)
+        except LinkClosed:
+            self._part()
+
+    def _on_message(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
-        if kind == "table":
-            self._swap(RouteTable.from_json(message["table"]))
+        if kind == "change":
+            change = TableChange.from_json(message)
+            self._table.apply(change.version, change.routes, change.gone)
+            if self._proxy.certificates is not None:
+                self._proxy.certificates.apply(change.routes, change.gone)
             self._proxy.part_tunnels()
             self._send_state()
-        elif kind == "reopen":
-            self._log.reopen()
+        elif kind == "log":
+            self._log.go_on_in(self._link.files.popleft())
         elif kind == "stop":
             self._stop.set()
 
-    def on_master_gone(self) -> None:
+    def _part(self) -> None:
+        """The master is gone."""
+        self._loop.remove_reader(self._link.sock)
+        self._loop.remove_writer(self._link.sock)
         self._stop.set()
 
     # What the master is told
 
     def _tell(self) -> None:
         self._send_state()
+        self._send_counts()
         self._loop.call_later(_STATE_SECONDS, self._tell)
 
     def _on_quiet(self) -> None:
@@ -114,27 +138,28 @@ class Worker:
 
     def _send_state(self) -> None:
         self._state_due = False
-        if self._link is None or self._link.is_closing():
+        version, in_flight = self._table.version, self._table.in_flight()
+        self._send({"type": "state", "version": version, "in_flight": in_flight})
+
+    def _send_counts(self) -> None:
+        self._send({"type": "counts", **self._proxy.counts()})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._link.send_text(json.dumps(message))
+            if self._link.pending:
+                self._loop.add_writer(self._link.sock, self._flush)
+        except LinkClosed:
+            self._part()
+
+    def _flush(self) -> None:
+        try:
+            self._link.flush()
+        except LinkClosed:
+            self._part()
             return
-        state = {
-            "type": "state",
-            "version": self._table.version,
-            "in_flight": self._table.in_flight(),
-        }
-        self._link.write(json.dumps(state).encode() + b"\n")
-
-
-class MasterLink(asyncio.Protocol):
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._buffer = bytearray()
-
-    def data_received(self, data: bytes) -> None:
-        for message in split(self._buffer, data):
-            self._worker.on_message(message)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._worker.on_master_gone()
+        if not self._link.pending:
+            self._loop.remove_writer(self._link.sock)
 
 
 def _log_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
