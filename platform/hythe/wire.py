@@ -91,6 +91,7 @@ class Route:
     mode: str = SERVE
     settings: RouteSettings = NOTHING_SET
     certificates: tuple[Certificate, ...] = ()
+    challenges: tuple[tuple[str, str], ...] = ()  # (token, text) for ACME's HTTP-01
 
     def to_json(self) -> dict[str, Any]:
         document: dict[str, Any] = {
@@ -105,6 +106,8 @@ class Route:
             document["settings"] = settings
         if self.certificates:
             document["certificates"] = [made.to_json() for made in self.certificates]
+        if self.challenges:
+            document["challenges"] = dict(self.challenges)
         return document
 
 
@@ -242,7 +245,14 @@ def _route(item: Any, at: str) -> Route:
             _certificate(certificate, f"{at}.certificates[{i}]")
             for i, certificate in enumerate(_list(route, "certificates", at))
         ),
+        challenges=_challenges(route.get("challenges", {}), f"{at}.challenges"),
     )
+
+
+def _challenges(item: Any, at: str) -> tuple[tuple[str, str], ...]:
+    if not all(isinstance(text, str) and text for text in _object(item, at).values()):
+        raise BadTable(f"{at} must map tokens to texts")
+    return tuple(item.items())
 
 
 def _certificate(item: Any, at: str) -> Certificate:
