@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import ssl
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import cast
 
 from hythe import logs
@@ -20,6 +22,7 @@ log = logs.get(__name__)
 
 _PROTOCOLS = ["h2", "http/1.1"]
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # for TLS 1.2; forward secrecy and AEAD, as in 1.3
+_MEMORY = Path("/dev/shm")
 _CONTEXTS = 4096  # most that are kept made
 
 
@@ -55,21 +58,32 @@ class Certificates:
 
     def __init__(self, base: ssl.SSLContext) -> None:
         self.base = base
-        self._of_app: dict[str, tuple[Certificate, ...]] = {}
+        self._by_app: dict[str, tuple[Certificate, ...]] = {}
         self._by_name: dict[str, Certificate] = {}
         self._made: dict[Certificate, ssl.SSLContext] = {}
         base.sslobject_class = ServerSide
         base.sni_callback = self._choose
 
-    def apply(self, routes: Iterable[Route], gone: Iterable[str] = ()) -> None:
-        """Take in what changed in the table: these routes, and the apps that left it."""
-        changed = {route.app: route.certificates for route in routes} | dict.fromkeys(gone, ())
-        if all(self._of_app.get(app, ()) == own for app, own in changed.items()):
+    def change(self, routes: Iterable[Route], gone: Iterable[str]) -> None:
+        """These apps have these routes now, and those in `gone` have none."""
+        before = dict(self._by_app)
+        for app in gone:
+            self._by_app.pop(app, None)
+        for route in routes:
+            if route.certificates:
+                self._by_app[route.app] = route.certificates
+            else:
+                self._by_app.pop(route.app, None)
+        if self._by_app == before:
             return
-        self._of_app = {a: own for a, own in (self._of_app | changed).items() if own}
-        current = [certificate for own in self._of_app.values() for certificate in own]
-        self._by_name = {name: each for each in current for name in each.names}
-        self._made = {each: self._made[each] for each in current if each in self._made}
+        self._by_name = {
+            name: certificate
+            for certificates in self._by_app.values()
+            for certificate in certificates
+            for name in certificate.names
+        }
+        current = set(self._by_name.values())
+        self._made = {c: context for c, context in self._made.items() if c in current}
 
     def _choose(self, tls: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         connection = cast(ServerSide, tls)
@@ -118,13 +132,21 @@ def _context(pem: bytes) -> ssl.SSLContext:
 
 
 def _load(context: ssl.SSLContext, pem: bytes) -> None:
-    """The library reads files only: give it one that has no name and never reaches a disk."""
+    """The library reads files only: give it one that is in memory alone."""
     fd = os.memfd_create("certificate", os.MFD_CLOEXEC)
+    path = f"/proc/self/fd/{fd}"
     try:
         os.write(fd, pem)
-        context.load_cert_chain(f"/proc/self/fd/{fd}", password=_no_password)
+        if os.access(path, os.R_OK):
+            context.load_cert_chain(path, password=_no_password)
+            return
     finally:
         os.close(fd)
+    # A process that gave up root may not open its own files by name (proc(5)).
+    with tempfile.NamedTemporaryFile(dir=_MEMORY if _MEMORY.is_dir() else None) as file:
+        file.write(pem)
+        file.flush()
+        context.load_cert_chain(file.name, password=_no_password)
 
 
 def _no_password() -> str:

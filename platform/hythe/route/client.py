@@ -94,7 +94,7 @@ class Client(asyncio.Protocol):
         self.peer = name[0] if name else "unknown"
         self.trusted = self._proxy.trusts(self.peer)
         self._rest()
-        if self.tls is None and not self._proxy.admits(self):
+        if not self._proxy.enter(self, self.peer):
             self._refuse(codes.of("H22"))
 
     def data_received(self, data: bytes) -> None:
@@ -135,7 +135,7 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone()
-        self._proxy.client_left(self)
+        self._proxy.leave(self, self.peer)
 
     def _gone(self) -> None:
         self.ended = True

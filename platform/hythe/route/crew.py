@@ -182,6 +182,20 @@ class Crew:
         code = os.waitstatus_to_exitcode(status)
         log.warning("worker ended", worker=pid, code=code, restarts_in=seat.delay)
 
+    def adopt(self, workers: Iterable[tuple[int, socket.socket]], version: Version) -> None:
+        """Workers of the program before: they serve on until all seats are taken."""
+        for pid, link in workers:
+            member = Member(pid, link, version)
+            member.applied = (0, 0)  # until it tells, and so says what it has in flight
+            self.leaving.append(member)
+
+    def settled(self, version: Version | None) -> bool:
+        """Every worker accepts, has applied this version, and nothing is half said."""
+        return all(seat.member and seat.member.told for seat in self.seats) and all(
+            member.applied == version and member.link is not None and member.link.quiet
+            for member in self.members
+        )
+
     def relieve(self) -> None:
         """Send the old workers home, once the new ones all accept."""
         if self.leaving and all(seat.member and seat.member.told for seat in self.seats):

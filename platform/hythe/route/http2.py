@@ -96,6 +96,7 @@ class Http2Client(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         self.peer = name[0] if name else "unknown"
         self.trusted = self._proxy.trusts(self.peer)
+        self._proxy.enter(self, self.peer)  # it has the place of its TLS connection
         self._rest()
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(_WINDOW - 65_535)
@@ -128,7 +129,7 @@ class Http2Client(asyncio.Protocol):
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             stream.lost()
-        self._proxy.client_left(self)
+        self._proxy.leave(self, self.peer)
 
     def pause_writing(self) -> None:
         """The client asks and does not read: neither do we, or the answers to its control

@@ -7,7 +7,6 @@ by owner.
 import json
 from collections.abc import Iterable
 
-from hythe.route import certificates
 from hythe.wire import BadTable, Route, RouteTable, TableChange, Version, claim
 
 
@@ -17,7 +16,7 @@ class Ledger:
         self.routes: dict[str, Route] = {}  # by app
         self._texts: dict[str, str] = {}  # by app, as JSON
         self._owners: dict[str, str] = {}  # app by host
-        self._targets: set[str] = set()  # ids
+        self._targets: dict[str, str] = {}  # app by id
 
     def __len__(self) -> int:
         return len(self.routes)
@@ -30,12 +29,15 @@ class Ledger:
         """Whether a target with this id is in the table."""
         return target in self._targets
 
+    def app_of(self, target: str) -> str:
+        """The app of a target; "" when it has left the table."""
+        return self._targets.get(target, "")
+
     def install(self, table: RouteTable) -> set[str]:
         """Take a whole table; gives the apps that it changes."""
         now = {route.app for route in table.routes}
         gone = self.routes.keys() - now
         fresh = [route for route in table.routes if self.routes.get(route.app) != route]
-        self._check_certificates(fresh)
         return self._write(table.version, fresh, gone)
 
     def change(self, change: TableChange) -> set[str]:
@@ -50,14 +52,7 @@ class Ledger:
             owner = self._owners.get(host, app)
             if owner != app and owner not in moved:
                 raise BadTable(f"host {host} is routed to both {owner} and {app}")
-        self._check_certificates(change.routes)
         return self._write(change.version, change.routes, change.gone)
-
-    def _check_certificates(self, routes: Iterable[Route]) -> None:
-        for route in routes:
-            before = self.routes.get(route.app)
-            known = before.certificates if before else ()
-            certificates.check(each for each in route.certificates if each not in known)
 
     def _write(self, version: Version, routes: Iterable[Route], gone: Iterable[str]) -> set[str]:
         fresh = {route.app: route for route in routes}
@@ -68,7 +63,7 @@ class Ledger:
             self.routes[app] = route
             self._texts[app] = json.dumps(route.to_json(), separators=(",", ":"))
             self._owners.update(dict.fromkeys(route.hosts, app))
-            self._targets.update(target.id for target in route.targets)
+            self._targets.update((target.id, app) for target in route.targets)
         self.version = version
         return touched
 
@@ -76,7 +71,8 @@ class Ledger:
         del self._texts[route.app]
         for host in route.hosts:
             del self._owners[host]
-        self._targets.difference_update(target.id for target in route.targets)
+        for target in route.targets:
+            self._targets.pop(target.id, None)
 
     # As JSON
 

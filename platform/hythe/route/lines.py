@@ -31,6 +31,11 @@ class LineSocket:
         """Something is still to be sent."""
         return bool(self._out)
 
+    @property
+    def quiet(self) -> bool:
+        """No line has come or gone in part only."""
+        return not self._in and not self._out
+
     def send(self, message: dict[str, Any]) -> None:
         self.send_text(json.dumps(message, separators=(",", ":")))
 

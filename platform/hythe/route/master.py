@@ -6,31 +6,39 @@ One thread, no event loop: it forks, so it stays plain.
 import gc
 import importlib
 import os
-import resource
 import select
 import signal
 import socket
 import ssl
+import subprocess
 import time
 from typing import Any
 
 from hythe import logs
-from hythe.route import certificates, listener, selfsigned
+from hythe.route import certificates, listener, privileges, selfsigned, upgrade, window
 from hythe.route.accesslog import LogFile
+from hythe.route.census import Census, State
 from hythe.route.control import ControlLink
 from hythe.route.crew import Crew
 from hythe.route.gate import Meter
-from hythe.route.ledger import Ledger
 from hythe.route.listener import Listeners
 from hythe.route.options import RouterOptions
-from hythe.route.snapshot import Snapshot
-from hythe.route.tablefile import TableFile
-from hythe.wire import BadTable, RouteTable, TableChange, Version
+from hythe.route.tables import Tables
+from hythe.route.upgrade import Heritage, Sockets
+from hythe.route.window import Window
+from hythe.wire import Version
 
 log = logs.get(__name__)
 
 _TICK = 1.0  # reports, the table file, hanging workers, the log's size
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
+_SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGCHLD,
+)
 _READ = select.POLLIN
 _WRITE = select.POLLOUT
 
@@ -38,9 +46,12 @@ _WRITE = select.POLLOUT
 def run(options: RouterOptions) -> int:
     """Run a router until it is told to stop; gives the exit code."""
     logs.configure("router")
+    if options.user is not None and not privileges.exists(options.user):
+        log.error("no such user", user=options.user, fix="Name one in HYTHE_ROUTER_USER.")
+        return 1
     try:
-        ports = [options.port] if options.tls_port is None else [options.port, options.tls_port]
-        listeners = listener.open_all(options.host, ports, options.workers)
+        heritage = upgrade.heritage()
+        sockets = heritage or _open_sockets(options)
         base = _base_context(options) if options.tls_port is not None else None
     except (listener.CannotListen, OSError) as error:
         log.error("cannot listen", reason=error, fix="Stop what uses the port, or take another.")
@@ -48,39 +59,52 @@ def run(options: RouterOptions) -> int:
     except (ValueError, ssl.SSLError) as error:
         log.error("certificate cannot be used", path=options.certificate, reason=error)
         return 1
-    master = Master(options, listeners, base)
+    master = Master(options, sockets, base)
     try:
-        return master.run()
+        return master.run(heritage)
     finally:
         master.close()
 
 
+def _open_sockets(options: RouterOptions) -> Sockets:
+    ports = [options.port] if options.tls_port is None else [options.port, options.tls_port]
+    views = [window.open_path(options.stats)] if options.stats else []
+    if options.metrics_port is not None:
+        views.append(window.open_port(options.metrics_port))
+    return Sockets(listener.open_all(options.host, ports, options.workers), views)
+
+
 class Master:
     def __init__(
-        self, options: RouterOptions, listeners: list[Listeners], base: ssl.SSLContext | None
+        self, options: RouterOptions, sockets: Sockets, base: ssl.SSLContext | None
     ) -> None:
         self._options = options
         self._base = base
-        self._ledger = Ledger()
         self._meter = Meter()
-        self._crew = Crew(listeners, self._work, self._on_counts)
-        self._file = TableFile(options.table) if options.table else None
-        self._snapshot = Snapshot(options.snapshot) if options.snapshot else None
+        self._census = Census()
+        self._window = Window(sockets.views, self._census)
+        self._crew = Crew(sockets.listeners, self._work, self._census.take)
         self._log_file = LogFile(options.log, options.log_size)
         self._control = (
-            ControlLink(options.control, self._hello, self._on_message, self._report)
+            ControlLink(options.control, self._hello, self._hear, self._report)
             if options.control
             else None
         )
+        self._tables = Tables(options, self._crew.changed, self._greet)
+        self._ledger = self._tables.ledger
         self._reported: tuple[Version, dict[str, int]] | None = None
         self._tick_at = 0.0
+        self._trial: subprocess.Popen[bytes] | None = None  # of a new program
         self._stop_at: float | None = None  # when what is still open is cut
         self._wake, self._waker = socket.socketpair()
 
-    def run(self) -> int:
-        if not self._load_first():
+    def run(self, heritage: Heritage | None = None) -> int:
+        if not self._tables.begin(heritage.table if heritage else None):
             return 1
-        _raise_file_limit()
+        if heritage is not None and self._ledger.version is not None:
+            self._crew.adopt(heritage.workers, self._ledger.version)
+        privileges.raise_file_limit()
+        privileges.keep_queued_connections()
         _load_worker_code()
         self._catch_signals()
         host = self._options.host
@@ -89,16 +113,23 @@ class Master:
         log.info("listening", host=host, port=port, tls=tls[0] if tls else None, workers=workers)
         while self._stop_at is None or self._crew.members:
             self._turn()
-        if self._snapshot:
-            self._snapshot.save(time.monotonic())
+        if self._tables.snapshot:
+            self._tables.snapshot.save(time.monotonic())
         log.info("stopped")
         return 0
 
     def close(self) -> None:
         for sock in (self._wake, self._waker):
             sock.close()
+        self._window.close()
         if self._control:
             self._control.close()
+
+    def _let_go(self) -> None:
+        """In a child that only looks: nobody must think that the master still lives in it."""
+        for member in self._crew.members:
+            member.unlink()
+        self.close()
 
     # One turn of the loop
 
@@ -117,8 +148,11 @@ class Master:
             self._crew.start(self._ledger.version, now)
             self._crew.distribute(self._ledger)
             self._report_news()
-        if self._snapshot and self._snapshot.due(now) == 0:
-            self._snapshot.save(now)
+        if self._trial is not None:
+            self._try_upgrade()
+        snapshot = self._tables.snapshot
+        if snapshot and snapshot.due(now) == 0:
+            snapshot.save(now)
 
     def _poll(self) -> list[tuple[int, int]]:
         poller = select.poll()  # few sockets: asked anew each turn, so nothing can get out of step
@@ -128,12 +162,15 @@ class Master:
         for link in links:
             if link is not None:
                 poller.register(link.sock, _READ | _WRITE if link.pending else _READ)
+        for view in self._window.sockets if self._window.open else ():
+            poller.register(view, _READ)
         return poller.poll(self._patience() * 1000)
 
     def _patience(self) -> float:
         now = time.monotonic()
         waits = [self._tick_at - now, self._crew.due(now) if self._ledger.version else None]
-        waits.append(self._snapshot.due(now) if self._snapshot else None)
+        snapshot = self._tables.snapshot
+        waits.append(snapshot.due(now) if snapshot else None)
         if self._stop_at is not None:
             waits.append(self._stop_at - now)
         elif self._control:
@@ -150,10 +187,16 @@ class Master:
             control.ready(events)
         elif member := self._crew.member_of(fd):
             self._crew.ready(member, events)
+        else:
+            for view in self._window.sockets:
+                if view.fileno() == fd:
+                    self._window.look(view, self._state(), self._let_go)
 
     def _tick(self, now: float) -> None:
-        if self._file and self._file.changed():
-            self._reload()
+        if self._tables.file and self._tables.file.changed():
+            self._tables.reload()
+        workers = {member.pid for member in self._crew.members}
+        self._census.forget(self._ledger.routes.__contains__, workers)
         self._crew.kill_silent(now)
         if self._log_file.rotate():
             self._crew.hand_log(self._log_file.fd)
@@ -171,8 +214,11 @@ class Master:
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._crew.reap(time.monotonic())
-        elif number == signal.SIGHUP and self._file:
-            self._reload()
+            self._window.reap()
+        elif number == signal.SIGHUP and self._tables.file:
+            self._tables.reload()
+        elif number == signal.SIGUSR2 and self._trial is None and self._stop_at is None:
+            self._trial = upgrade.trial()
         elif number == signal.SIGUSR1:
             if self._log_file.reopen():
                 self._crew.hand_log(self._log_file.fd)
@@ -189,75 +235,37 @@ class Master:
         if self._control:
             self._control.close()
 
-    # Tables
+    # A new program
 
-    def _load_first(self) -> bool:
-        """The table to begin with, if there is one; false when the given file is no table."""
-        table = self._snapshot.load() if self._snapshot else None
-        if self._file:
-            try:
-                table = self._file.read(table)
-            except BadTable as error:
-                log.error("table cannot be used", reason=error)
-                return False
-        if table is not None:
-            self._install(table)
-        else:
-            log.info("waiting for a table")
-        return True
-
-    def _reload(self) -> None:
-        assert self._file is not None
-        try:
-            self._offer(self._file.read(self._ledger.table))
-        except BadTable as error:
-            log.error("table refused, the old one stays", reason=error)
-
-    def _on_message(self, message: dict[str, Any]) -> None:
-        """What the control plane says. A bad table is refused whole, and it is told why."""
-        try:
-            if message.get("type") == "table":
-                self._offer(RouteTable.from_json(message.get("table")))
-            elif message.get("type") == "change":
-                self._change(TableChange.from_json(message))
-        except BadTable as error:
-            log.error("table refused, the old one stays", reason=error)
-            if self._control:
-                refused = {"type": "refused", "version": self._ledger.version}
-                self._control.say({**refused, "reason": str(error)})
-
-    def _offer(self, table: RouteTable) -> None:
-        """Take a table if it is newer. Versions are ordered as pairs: of another epoch, only a
-        higher one counts, so an old database that was brought back cannot undo routes unseen."""
-        current = self._ledger.version
-        if current is not None and table.version <= current:
-            if table.version != current:
-                log.warning("older table refused", offered=table.version, has=current)
+    def _try_upgrade(self) -> None:
+        """Become the new program, if it can be loaded, and every worker stands where we do."""
+        assert self._trial is not None
+        code = self._trial.poll()
+        if code is None:
             return
-        self._install(table)
-        self._keep()
-
-    def _change(self, change: TableChange) -> None:
-        current = self._ledger.version
-        if current is not None and change.version <= current:
-            log.warning("older table refused", offered=change.version, has=current)
-        elif change.after != current:
-            assert self._control is not None
-            self._control.greet()  # something was missed
+        if code != 0:
+            log.error("upgrade refused, the old program stays", code=code)
+        elif self._crew.settled(self._ledger.version):
+            log.info("upgrading")
+            try:
+                upgrade.become_new(self._crew, self._window.sockets, self._ledger.document())
+            except OSError as error:
+                log.error("upgrade failed, the old program stays", reason=error)
         else:
-            self._crew.changed(self._ledger.change(change))
-            self._keep()
+            return
+        self._trial = None
 
-    def _install(self, table: RouteTable) -> None:
-        self._crew.changed(self._ledger.install(table))
-        log.info("table", version=table.version, routes=len(table.routes))
+    # The control plane
 
-    def _keep(self) -> None:
+    def _hear(self, message: dict[str, Any]) -> None:
+        answer = self._tables.hear(message)
         self._crew.distribute(self._ledger)
-        if self._snapshot:
-            self._snapshot.put(self._ledger.document)
+        if answer is not None and self._control is not None:
+            self._control.say(answer)
 
-    # Reports
+    def _greet(self) -> None:
+        if self._control is not None:
+            self._control.greet()
 
     def _hello(self) -> dict[str, Any]:
         return {
@@ -288,16 +296,28 @@ class Master:
 
     # Workers
 
-    def _on_counts(self, worker: int, counts: dict[str, Any]) -> None:
-        pass
+    def _state(self) -> State:
+        version = self._ledger.version or (0, 0)
+        in_flight: dict[str, int] = {}
+        for target, count in self._crew.in_flight().items():
+            app = self._ledger.app_of(target)
+            in_flight[app] = in_flight.get(app, 0) + count
+        return State(len(self._ledger), version, len(self._crew.members), in_flight)
 
     def _work(self, listeners: Listeners, link: socket.socket) -> None:
         """What a forked child does instead of this master's loop."""
         from hythe.route import worker
 
         self.close()
-        fd = self._log_file.fd
-        worker.run(listeners, link, self._ledger, self._options, fd, self._meter, self._base)
+        worker.run(
+            listeners,
+            link,
+            self._ledger,
+            self._options,
+            self._base,
+            self._log_file.fd,
+            self._meter,
+        )
 
 
 def _base_context(options: RouterOptions) -> ssl.SSLContext:
@@ -312,8 +332,3 @@ def _load_worker_code() -> None:
     importlib.import_module("hythe.route.worker")
     gc.collect()
     gc.freeze()
-
-
-def _raise_file_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -51,6 +51,9 @@ class RouterOptions:
     table: Path | None = None
     control: Path | None = None
     snapshot: Path | None = None
+    user: str | None = None  # that workers become, when the master is root
+    metrics_port: int | None = None  # on loopback
+    stats: Path | None = None  # a unix socket
     log: Path | None = None  # None: standard output
     log_size: int = 100 * 1024 * 1024  # then the file moves to NAME.1
     log_json: bool = False

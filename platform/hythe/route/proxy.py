@@ -24,9 +24,6 @@ from hythe.route_settings import NOTHING_SET
 class Connection(Protocol):
     """A client's connection."""
 
-    peer: str
-    trusted: bool
-
     @property
     def deadline(self) -> float: ...
 
@@ -78,20 +75,22 @@ class Proxy:
             return False
         return any(address in network for network in self._trusted)
 
-    def admits(self, client: Connection) -> bool:
+    def enter(self, connection: Connection, peer: str) -> bool:
         """Note a new connection; false when it is one too many, of all or of its address."""
-        self.clients.add(client)
-        if len(self.clients) > self.limits.connections:
-            return False
-        if client.trusted or not self.limits.ip_connections:
-            return True
-        self._peers[client.peer] += 1
-        return self._peers[client.peer] <= self.limits.ip_connections
+        self.clients.add(connection)
+        if self.limits.ip_connections and not self.trusts(peer):
+            self._peers[peer] += 1
+            if self._peers[peer] > self.limits.ip_connections:
+                return False
+        return len(self.clients) <= self.limits.connections
 
-    def hand_over(self, old: Connection, new: Connection) -> None:
-        """The same connection, from another object."""
-        self.clients.discard(old)
-        self.clients.add(new)
+    def leave(self, connection: Connection, peer: str) -> None:
+        self.clients.discard(connection)
+        if peer in self._peers:
+            self._peers[peer] -= 1
+            if not self._peers[peer]:
+                del self._peers[peer]
+        self._empty()
 
     def make_queue(self) -> Waiting:
         return Waiting(self.loop)
@@ -140,16 +139,12 @@ class Proxy:
             "held": self.table.held(),
         }
 
-    def client_left(self, client: Connection) -> None:
-        self.clients.discard(client)
-        if client.peer in self._peers:
-            self._peers[client.peer] -= 1
-            if not self._peers[client.peer]:
-                del self._peers[client.peer]
-        self._empty()
-
     def _empty(self) -> None:
         if self.draining and not self.clients:
+            self.loop.call_soon(self._end)  # a TLS connection may just be handing its place on
+
+    def _end(self) -> None:
+        if not self.clients:
             self.empty.set()
 
 

@@ -30,12 +30,11 @@ class TlsConnection(asyncio.Protocol):
         "_inner",
         "_out",
         "_paused",
+        "_peer",
         "_proxy",
         "_raw",
         "_tls",
         "deadline",
-        "peer",
-        "trusted",
     )
 
     _raw: asyncio.Transport
@@ -47,9 +46,8 @@ class TlsConnection(asyncio.Protocol):
         self._out = ssl.MemoryBIO()
         self._inner: Client | Http2Client | None = None  # once the handshake is done
         self._paused = False
+        self._peer = ""
         self._closing = False
-        self.peer = ""
-        self.trusted = False
         self.deadline = proxy.later(proxy.timeouts.tls_handshake)
 
     # What the socket's transport calls
@@ -61,10 +59,9 @@ class TlsConnection(asyncio.Protocol):
         tls = certificates.base.wrap_bio(self._in, self._out, server_side=True)
         self._tls = cast(ServerSide, tls)
         name = transport.get_extra_info("peername")
-        self.peer = name[0] if name else "unknown"
-        self.trusted = self._proxy.trusts(self.peer)
-        if not self._proxy.admits(self):
-            self._raw.abort()  # an answer would cost a handshake
+        self._peer = name[0] if name else "unknown"
+        if not self._proxy.enter(self, self._peer):
+            self._raw.abort()  # before the handshake there is nobody to explain it to
 
     def data_received(self, data: bytes) -> None:
         self._in.write(data)
@@ -81,7 +78,7 @@ class TlsConnection(asyncio.Protocol):
         if self._inner is not None:
             self._inner.connection_lost(exc)
         else:
-            self._proxy.client_left(self)
+            self._proxy.leave(self, self._peer)
 
     def pause_writing(self) -> None:
         if self._inner is not None:
@@ -106,7 +103,7 @@ class TlsConnection(asyncio.Protocol):
         self._flush()
         kind = Http2Client if self._tls.selected_alpn_protocol() == "h2" else Client
         inner = self._inner = kind(self._proxy, self._tls)
-        self._proxy.hand_over(self, inner)
+        self._proxy.leave(self, self._peer)  # its place is the inner's now
         inner.connection_made(cast(asyncio.Transport, self))
         if self._in.pending:
             self._read(inner)

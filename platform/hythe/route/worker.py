@@ -6,12 +6,14 @@ import json
 import signal
 import socket
 import ssl
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import uvloop
 
 from hythe import logs
+from hythe.route import privileges
 from hythe.route.accesslog import AccessLog
 from hythe.route.certificates import Certificates
 from hythe.route.client import Client
@@ -24,7 +26,7 @@ from hythe.route.proxy import Proxy
 from hythe.route.rules import RuleBook
 from hythe.route.table import LiveTable
 from hythe.route.tls import TlsConnection
-from hythe.wire import TableChange
+from hythe.wire import Route, TableChange, Version
 
 log = logs.get(__name__)
 
@@ -36,14 +38,15 @@ def run(
     link: socket.socket,
     ledger: Ledger,
     options: RouterOptions,
+    base: ssl.SSLContext | None,
     log_fd: int,
     meter: Meter,
-    base: ssl.SSLContext | None,
 ) -> None:
     """Serve until the master says stop, or is gone. `base` is for TLS, see certificates.py."""
+    privileges.become(options.user)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    worker = Worker(loop, options, LineSocket(link), log_fd, meter, base)
+    worker = Worker(loop, options, LineSocket(link), base, log_fd, meter)
     worker.begin_with(ledger)
     loop.run_until_complete(worker.serve(listeners))
     loop.close()
@@ -55,9 +58,9 @@ class Worker:
         loop: asyncio.AbstractEventLoop,
         options: RouterOptions,
         link: LineSocket,
+        base: ssl.SSLContext | None,
         log_fd: int,
         meter: Meter,
-        base: ssl.SSLContext | None,
     ) -> None:
         self._loop = loop
         self._drain = options.timeouts.drain
@@ -72,9 +75,12 @@ class Worker:
 
     def begin_with(self, ledger: Ledger) -> None:
         assert ledger.version is not None
-        self._table.apply(ledger.version, ledger.routes.values())
+        self._apply(ledger.version, list(ledger.routes.values()), ())
+
+    def _apply(self, version: Version, routes: Sequence[Route], gone: Sequence[str]) -> None:
+        self._table.apply(version, routes, gone)
         if self._proxy.certificates is not None:
-            self._proxy.certificates.apply(ledger.routes.values())
+            self._proxy.certificates.change(routes, gone)
 
     async def serve(self, listeners: Listeners) -> None:
         loop = self._loop
@@ -83,9 +89,10 @@ class Worker:
             self._proxy.https_port = listeners[1].getsockname()[1]
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_reader(self._link.sock, self._read)
+        kinds = (Client, TlsConnection)
         servers = [
             await loop.create_server(partial(kind, self._proxy), sock=sock, backlog=BACKLOG)
-            for kind, sock in zip((Client, TlsConnection), listeners, strict=False)
+            for kind, sock in zip(kinds, listeners, strict=False)
         ]
         self._tell()
         await self._stop.wait()
@@ -110,9 +117,7 @@ class Worker:
         kind = message.get("type")
         if kind == "change":
             change = TableChange.from_json(message)
-            self._table.apply(change.version, change.routes, change.gone)
-            if self._proxy.certificates is not None:
-                self._proxy.certificates.apply(change.routes, change.gone)
+            self._apply(change.version, change.routes, change.gone)
             self._proxy.part_tunnels()
             self._send_state()
         elif kind == "log":
