@@ -97,6 +97,8 @@ class RouteSettings:
     burst: int | None = None
     sticky: bool | None = None
     slow_start: float | None = None
+    https_only: bool | None = None
+    hsts: int | float | None = None
 
     KNOBS: ClassVar[dict[str, Knob]]
 
@@ -159,6 +161,14 @@ RouteSettings.KNOBS = {
     ),
     "burst": Knob("count", "twice the rate", "Requests that may come at once.", 0, 1e6),
     "sticky": Knob("switch", "off", "Keep a browser at one instance, by a cookie."),
+    "https_only": Knob("switch", "off", "Send clients of plain HTTP to HTTPS (308)."),
+    "hsts": Knob(
+        "seconds",
+        "off",
+        "Time for which browsers shall come by HTTPS only; 0 is off.",
+        0,
+        2 * 365 * _DAY,
+    ),
     "slow_start": Knob("seconds", "10s", "Time over which a new instance gets its share.", 0, 300),
 }
 

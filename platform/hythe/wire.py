@@ -25,7 +25,7 @@ each other.
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from hythe.route_settings import NOTHING_SET, BadSetting, RouteSettings
@@ -76,6 +76,9 @@ class Certificate:
     chain: str  # PEM, the server's own first
     key: str = field(default="", repr=False)  # PEM, not encrypted
 
+    def to_json(self) -> dict[str, Any]:
+        return {"names": list(self.names), "chain": self.chain, "key": self.key}
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -88,6 +91,7 @@ class Route:
     mode: str = SERVE
     settings: RouteSettings = NOTHING_SET
     certificates: tuple[Certificate, ...] = ()
+    challenges: tuple[tuple[str, str], ...] = ()  # (token, text) for ACME's HTTP-01
 
     def to_json(self) -> dict[str, Any]:
         document: dict[str, Any] = {
@@ -101,7 +105,9 @@ class Route:
         if settings := self.settings.to_json():
             document["settings"] = settings
         if self.certificates:
-            document["certificates"] = [asdict(one) for one in self.certificates]
+            document["certificates"] = [made.to_json() for made in self.certificates]
+        if self.challenges:
+            document["challenges"] = dict(self.challenges)
         return document
 
 
@@ -239,7 +245,14 @@ def _route(item: Any, at: str) -> Route:
             _certificate(certificate, f"{at}.certificates[{i}]")
             for i, certificate in enumerate(_list(route, "certificates", at))
         ),
+        challenges=_challenges(route.get("challenges", {}), f"{at}.challenges"),
     )
+
+
+def _challenges(item: Any, at: str) -> tuple[tuple[str, str], ...]:
+    if not all(isinstance(text, str) and text for text in _object(item, at).values()):
+        raise BadTable(f"{at} must map tokens to texts")
+    return tuple(item.items())
 
 
 def _certificate(item: Any, at: str) -> Certificate:

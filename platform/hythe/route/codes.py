@@ -13,6 +13,8 @@ class Answer:
     cause: str
     fix: str
     retry_after: int = 0  # seconds, sent when there are any
+    location: str = ""  # where to go instead
+    text: str = ""  # the whole body, in place of a page
 
 
 _OWNER = "If it is your app, see `hythe ps` and `hythe logs`."
@@ -65,6 +67,15 @@ def of(code: str) -> Answer:
 def too_many(wait: int) -> Answer:
     """The sender is over the app's rate; `wait` in seconds."""
     return Answer(429, "http-429", "Too many requests", "Send them more slowly.", wait)
+
+
+def challenge(text: str) -> Answer:
+    """What a certificate authority asked to see."""
+    return Answer(200, "", "", "", text=text)
+
+
+def moved_to_https(url: str) -> Answer:
+    return Answer(308, "https", "This app answers by HTTPS only", f"Go to {url}", location=url)
 
 
 def bad_request(status: int, cause: str) -> Answer:

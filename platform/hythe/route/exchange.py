@@ -165,7 +165,28 @@ class Exchange:
     def respond(self, head: ResponseHead) -> None:
         """The final head has arrived."""
         self._status = head.status
-        self.client.respond(head, self._dial.new_cookie if self.rules.sticky else b"")
+        self.client.respond(head, self._added())
+
+    def _added(self) -> bytes:
+        """Header lines of the router's own."""
+        rules = self.rules
+        lines = self._dial.new_cookie if rules.sticky else b""
+        if rules.hsts and self.secure:
+            lines += b"Strict-Transport-Security: max-age=%d\r\n" % rules.hsts
+        return lines
+
+    @property
+    def secure(self) -> bool:
+        """The client came by HTTPS, to us or to the proxy in front that we trust."""
+        proto = self.head.fields.forwarded_proto if self.client.trusted else b""
+        return (proto or self.client.scheme) == b"https"
+
+    @property
+    def https_url(self) -> str:
+        """This request's address by HTTPS."""
+        fields, port = self.head.fields, self.proxy.https_port
+        target = self.head.target.decode() if self.head.target != b"*" else "/"
+        return f"https://{fields.host}{'' if port == 443 else f':{port}'}{target}"
 
     def response_body(self, payload: bytes) -> None:
         self._bytes += len(payload)
@@ -273,10 +294,10 @@ class Exchange:
         """Answer in place of the app."""
         self._drop()
         kind, content = pages.body(answer, self.head.fields.wants_json)
-        self.client.respond(pages.head(answer, kind, len(content)), b"")
+        self.client.respond(pages.head(answer, kind, len(content)), self._added())
         self.client.response_body(b"" if self.head.method == b"HEAD" else content)
         self.client.response_ended()
-        self._log(answer.status, len(content), answer, detail)
+        self._log(answer.status, len(content), answer if answer.status >= 400 else None, detail)
         self.client.done()
 
     def _abort(self, answer: Answer, status: int, detail: str = "") -> None:
@@ -318,7 +339,7 @@ class Exchange:
                 size=size,
                 answer=answer,
                 detail=detail,
-                as_json=proxy.log.as_json,
                 scheme=self.client.scheme,
+                as_json=proxy.log.as_json,
             )
         )

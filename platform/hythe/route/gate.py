@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hythe.route.exchange import Exchange
     from hythe.route.liveroute import LiveRoute
 
+_CHALLENGE = b"/.well-known/acme-challenge/"  # RFC 8555, 8.3
 _SLOTS = 1 << 17
 
 
@@ -46,6 +47,13 @@ class Meter:
 def refusal(exchange: Exchange, route: LiveRoute) -> Answer | None:
     """The answer to a request that must not pass. Asked only where `route.gated`."""
     rules = route.rules
+    if route.wire.challenges and exchange.head.target.startswith(_CHALLENGE):
+        token = exchange.head.target.removeprefix(_CHALLENGE).decode()
+        for known, text in route.wire.challenges:
+            if known == token:
+                return codes.challenge(text)
+    if rules.https_only and not exchange.secure:
+        return codes.moved_to_https(exchange.https_url)
     if route.wire.mode == MAINTENANCE:
         return codes.of("H80")
     if rules.rate:

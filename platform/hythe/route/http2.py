@@ -230,7 +230,7 @@ class Http2Client(asyncio.Protocol):
         """The request cannot be understood."""
         kind, content = pages.body(answer, wants_json=False)
         head = pages.head(answer, kind, len(content))
-        self._proxy.log.write(logline.refused(answer, fwd=self.peer, size=len(content)))
+        self._log_refused(answer, len(content))
         self.send_headers(stream.id, response_headers(head, b"", self.date), ended=False)
         stream.write(content)
         stream.done_with_refusal()
@@ -355,10 +355,15 @@ class Http2Client(asyncio.Protocol):
         """The client broke the protocol, or a limit of it: end the connection, saying so."""
         if code is not None:
             self._h2.close_connection(code)
-        self._proxy.log.write(
-            logline.refused(codes.bad_request(400, f"HTTP/2: {cause}"), fwd=self.peer, size=0)
-        )
+        self._log_refused(codes.bad_request(400, f"HTTP/2: {cause}"), 0)
         self._close()
+
+    def _log_refused(self, answer: codes.Answer, size: int) -> None:
+        log = self._proxy.log
+        line = logline.refused(
+            answer, fwd=self.peer, size=size, scheme=b"https", as_json=log.as_json
+        )
+        log.write(line)
 
     def _close(self) -> None:
         self._flush()

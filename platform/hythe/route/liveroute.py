@@ -24,7 +24,9 @@ class LiveRoute:
         self.rules = rules
         self.upstreams = upstreams
         self.tally: Tally | None = None  # from the first request on
-        self.gated = route.mode != SERVE or bool(rules.rate or rules.body_limit)
+        self.gated = route.mode != SERVE or bool(
+            rules.rate or rules.body_limit or rules.https_only or route.challenges
+        )
         weights = {upstream.target.weight for upstream in upstreams}
         self._even = len(upstreams) > 1 and len(weights) == 1 and 0 not in weights
         self._settled = max((u.born for u in upstreams), default=0.0) + rules.slow_start

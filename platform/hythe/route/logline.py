@@ -48,11 +48,15 @@ def served(
     )
 
 
-def refused(answer: Answer, *, fwd: str, size: int, as_json: bool = False) -> str:
-    """A connection whose request head could not be read."""
+def refused(
+    answer: Answer, *, fwd: str, size: int, scheme: bytes = b"http", as_json: bool = False
+) -> str:
+    """A request whose head could not be read."""
+    protocol = scheme.decode()
     if as_json:
-        return _json(answer, "", fwd=fwd, status=answer.status, bytes=size, protocol="http")
-    return f'{_level(answer, "")} fwd="{fwd}" status={answer.status} bytes={size} protocol=http\n'
+        return _json(answer, "", fwd=fwd, status=answer.status, bytes=size, protocol=protocol)
+    level = _level(answer, "")
+    return f'{level} fwd="{fwd}" status={answer.status} bytes={size} protocol={protocol}\n'
 
 
 def _level(answer: Answer | None, detail: str) -> str:

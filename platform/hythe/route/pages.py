@@ -26,6 +26,8 @@ def reason(status: int) -> str:
 
 def body(answer: Answer, wants_json: bool) -> tuple[str, bytes]:
     """The content type and the bytes that tell an answer."""
+    if answer.text:
+        return "application/octet-stream", answer.text.encode()
     if wants_json:
         document = {
             "code": answer.code,
@@ -46,7 +48,11 @@ def body(answer: Answer, wants_json: bool) -> tuple[str, bytes]:
 
 def head(answer: Answer, kind: str, length: int) -> ResponseHead:
     """The head of an error response whose body is `length` bytes of `kind`."""
-    lines = f"Content-Type: {kind}\r\nCache-Control: no-store\r\nHythe-Error: {answer.code}\r\n"
+    lines = f"Content-Type: {kind}\r\nCache-Control: no-store\r\n"
+    if answer.status >= 400:
+        lines += f"Hythe-Error: {answer.code}\r\n"
+    if answer.location:
+        lines += f"Location: {answer.location}\r\n"
     if answer.retry_after:
         lines += f"Retry-After: {answer.retry_after}\r\n"
     return ResponseHead(

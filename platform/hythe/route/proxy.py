@@ -54,6 +54,7 @@ class Proxy:
         self.parse_request = RequestParser(options.limits)
         self.parse_response = ResponseParser(options.limits)
         self.certificates: Certificates | None = None  # None: no TLS
+        self.https_port = 443  # where redirects lead
         self.clients: set[Connection] = set()
         self._peers: Counter[str] = Counter()  # connections of those that are not trusted
         self.tunnels: set[Exchange] = set()

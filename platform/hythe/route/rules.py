@@ -24,6 +24,8 @@ class Rules:
     burst: int
     sticky: bool
     slow_start: float
+    https_only: bool
+    hsts: float
 
 
 class RuleBook:
@@ -44,6 +46,8 @@ class RuleBook:
             "burst": 0,
             "sticky": False,
             "slow_start": timeouts.slow_start,
+            "https_only": False,
+            "hsts": 0,
         }
         self._known: dict[RouteSettings, Rules] = {}
 

@@ -85,6 +85,8 @@ class Worker:
     async def serve(self, listeners: Listeners) -> None:
         loop = self._loop
         loop.set_exception_handler(_log_failure)
+        if len(listeners) > 1:
+            self._proxy.https_port = listeners[1].getsockname()[1]
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_reader(self._link.sock, self._read)
         kinds = (Client, TlsConnection)

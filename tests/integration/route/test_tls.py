@@ -1,5 +1,6 @@
 """TLS: which certificate a client gets, what is refused, and HTTP inside."""
 
+import json
 import socket
 import ssl
 import threading
@@ -187,3 +188,42 @@ def test_the_snapshot_is_for_its_owner_only(secure, table, serve, tmp_path):
     until(snapshot.exists)
     assert "PRIVATE KEY" in snapshot.read_text()
     assert snapshot.stat().st_mode & 0o777 == 0o600
+
+
+def with_settings(path, **settings):
+    document = json.loads(path.read_text())
+    document["routes"][0]["settings"] = settings
+    path.write_text(json.dumps(document))
+
+
+def test_https_only_redirects_and_hsts_is_told_by_https(table, serve, start_router):
+    file = table(serve(answering()))
+    with_settings(file, https_only=True, hsts=3600)
+    router = start_router(table=file, tls_port=0)
+    port = router.event("listening")["tls"]
+    plain = Wire.dial(router.port)
+    status, head, _ = get(plain, path="/a?b")
+    assert status == 308
+    assert f"Location: https://{HOST}:{port}/a?b\r\n".encode() in head
+    assert b"Strict-Transport-Security" not in head
+    status, head, _ = get(dial_tls(port, HOST))
+    assert status == 200
+    assert b"Strict-Transport-Security: max-age=3600\r\n" in head
+    assert "at=error" not in router.log()
+
+
+def test_the_challenge_of_a_certificate_authority_is_answered_before_all_else(
+    table, serve, start_router
+):
+    app = serve(answering())
+    file = table(app)
+    with_settings(file, https_only=True)
+    document = json.loads(file.read_text())
+    document["routes"][0]["challenges"] = {"tok-1": "tok-1.print"}
+    file.write_text(json.dumps(document))
+    router = start_router(table=file, tls_port=0)
+    wire = Wire.dial(router.port)
+    status, head, body = get(wire, path="/.well-known/acme-challenge/tok-1")
+    assert (status, body) == (200, b"tok-1.print")
+    assert b"Hythe-Error" not in head
+    assert get(wire, path="/.well-known/acme-challenge/other")[0] == 308
