@@ -107,6 +107,7 @@ def test_code_that_cannot_start_changes_nothing_and_mended_code_does(serve, tmp_
     router = RouterProcess(make_options(tmp_path), [*command, "--workers", "1"])
     worker = code / "hythe" / "route" / "worker.py"
     whole = worker.read_text()
+    router.event("worker started")
     workers = router.workers()
     worker.write_text("this is no Python")
     router.signal(signal.SIGUSR2)
