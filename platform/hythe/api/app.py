@@ -13,6 +13,7 @@ from hythe.api.v1 import (
     account,
     apps,
     builds,
+    certificates,
     config,
     deployments,
     domains,
@@ -26,7 +27,7 @@ from hythe.api.v1 import (
 
 NOUNS = (
     apps, config, deployments, uploads, builds, releases, formation, instances, domains, logs,
-    tokens, account,
+    certificates, tokens, account,
 )  # fmt: skip
 
 

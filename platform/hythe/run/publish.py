@@ -2,13 +2,15 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from sqlalchemy import ColumnElement, and_, delete, exists, select
 from sqlalchemy.orm import Session
 
 from hythe.model import (
     App,
+    Certificate,
     Database,
     Deployment,
     Domain,
@@ -16,11 +18,13 @@ from hythe.model import (
     Instance,
     Release,
     Table,
+    Vault,
     Write,
 )
 from hythe.run.desired import WEB
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
+from hythe.wire import Certificate as WireCertificate
 from hythe.wire import Route, RouteTable, Target, Version
 
 KEPT = 20
@@ -30,8 +34,14 @@ class Publisher:
     """Publishes at most one table at a time; an equal table is not published again."""
 
     def __init__(
-        self, settings: Settings, database: Database, epoch: int, send: Callable[[RouteTable], None]
+        self,
+        settings: Settings,
+        database: Database,
+        vault: Vault,
+        epoch: int,
+        send: Callable[[RouteTable], None],
     ) -> None:
+        self._vault = vault
         self._settings = settings
         self._database = database
         self._epoch = epoch
@@ -94,7 +104,29 @@ class Publisher:
                 self._mark_left(tx, table.version)
             if table != self._table:
                 self._table = table
-                self._send(table)
+                self._send(self._with_keys(table))
+
+    def _with_keys(self, table: RouteTable) -> RouteTable:
+        """The table as routers need it; as it is stored, it has no private keys."""
+        if not any(route.certificates for route in table.routes):
+            return table
+        with self._database.read() as session:
+            rows = session.execute(select(Certificate.chain, Certificate.key))
+            sealed = {chain: key for chain, key in rows}
+        routes = tuple(
+            replace(
+                route,
+                certificates=tuple(
+                    replace(each, key=self._vault.unseal(sealed[each.chain]))
+                    for each in route.certificates
+                    if each.chain in sealed  # else it is gone already, and so is this table soon
+                ),
+            )
+            if route.certificates
+            else route
+            for route in table.routes
+        )
+        return replace(table, routes=routes)
 
     def _newest(self, tx: Write) -> RouteTable | None:
         if self._table.sequence:
@@ -123,6 +155,9 @@ def derive(session: Session, domain: str) -> tuple[Route, ...]:
     hosts: dict[int, list[str]] = {}
     for app_id, host in session.execute(select(Domain.app_id, Domain.host)):
         hosts.setdefault(app_id, []).append(host)
+    certificates: dict[int, list[Certificate]] = {}
+    for certificate in session.scalars(select(Certificate).order_by(Certificate.id)):
+        certificates.setdefault(certificate.app_id, []).append(certificate)
     targets: dict[int, list[Target]] = {}
     crashed: set[int] = set()
     serving = (
@@ -159,6 +194,19 @@ def derive(session: Session, domain: str) -> tuple[Route, ...]:
             hosts=(f"{name}.{domain}", *sorted(hosts.get(app_id, []))),
             targets=tuple(targets.get(app_id, [])),
             error="H10" if app_id in crashed else "H14",
+            certificates=tuple(
+                _shown(certificates.get(app_id, []), (f"{name}.{domain}", *hosts.get(app_id, [])))
+            ),
         )
         for app_id, name in apps
     )
+
+
+def _shown(certificates: Iterable[Certificate], hosts: Iterable[str]) -> Iterator[WireCertificate]:
+    """Each certificate, for those of the app's hosts that it covers and no newer one does."""
+    left = {host.partition("/")[0] for host in hosts}
+    for certificate in reversed(list(certificates)):
+        names = {host for host in left if certificate.covers(host)}
+        left -= names
+        if names:
+            yield WireCertificate(tuple(sorted(names)), certificate.chain)
