@@ -27,6 +27,8 @@ class Place:
     https_port: int  # 0: no TLS
     api_port: int
     router_workers: int
+    router_user: str
+    metrics_port: int
     domain: str
 
     @classmethod
@@ -38,6 +40,8 @@ class Place:
             https_port=_number(environ, "HYTHE_HTTPS_PORT", 8443),
             api_port=_number(environ, "HYTHE_API_PORT", 7600),
             router_workers=_number(environ, "HYTHE_ROUTER_WORKERS", 2),
+            router_user=environ.get("HYTHE_ROUTER_USER", "nobody"),
+            metrics_port=_number(environ, "HYTHE_METRICS_PORT", 0),
             domain=environ.get("HYTHE_DOMAIN", "localhost"),
         )
 

@@ -59,6 +59,18 @@ class Knob:
             return self.check(key, int(text))
         raise BadSetting(f"{key} must be {self.range}")
 
+    def show(self, value: Value) -> str:
+        """A value as people write it."""
+        if self.kind == "switch":
+            return "on" if value else "off"
+        if self.kind == "seconds":
+            return f"{value:g}s"
+        if self.kind == "bytes":
+            for unit in "GMK":
+                if value and value % _SIZES[unit] == 0:
+                    return f"{value // _SIZES[unit]}{unit}"
+        return str(value)
+
     @property
     def range(self) -> str:
         if self.kind == "switch":

@@ -24,6 +24,12 @@ class Settings(BaseSettings):
     )
     api_port: int = Field(7600, ge=1, le=65535, description="The control plane's port.")
     router_workers: int = Field(2, ge=1, le=64, description="Worker processes of the router.")
+    router_user: str = Field(
+        "nobody", description="User that the router's workers become once root has bound the ports."
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Loopback port of the router's `/metrics`; 0 is none."
+    )
     database_url: str = Field("", description="Database; empty means SQLite in HYTHE_HOME.")
     subnets: str = Field(
         "10.192.0.0/12", description="Range from which each app's network takes a /24."
@@ -96,6 +102,11 @@ class Settings(BaseSettings):
     def control_socket(self) -> Path:
         """Where routers dial in (see wire.py)."""
         return self.run_dir / "control.sock"
+
+    @property
+    def stats_socket(self) -> Path:
+        """Where the router tells what it counted, as JSON at /stats."""
+        return self.run_dir / "router.sock"
 
     @property
     def source_socket(self) -> Path:

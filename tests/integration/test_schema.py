@@ -100,9 +100,10 @@ def test_failed_revision_leaves_the_database_as_it_was(
     schema.migrate(url)
     copy = tmp_path / "migrations"
     shutil.copytree(schema.folder(), copy)
-    (copy / "versions" / "0002_breaks.py").write_text(
+    following = f"{int(schema.head()) + 1:04}"
+    (copy / "versions" / f"{following}_breaks.py").write_text(
         "from alembic import op\n"
-        "revision = '0002'\n"
+        f"revision = '{following}'\n"
         f"down_revision = {schema.head()!r}\n"
         "def upgrade():\n"
         "    op.execute('CREATE TABLE half_done (id INTEGER)')\n"

@@ -21,13 +21,14 @@ from hythe.api.v1 import (
     instances,
     logs,
     releases,
+    routing,
     tokens,
     uploads,
 )
 
 NOUNS = (
-    apps, config, deployments, uploads, builds, releases, formation, instances, domains, logs,
-    certificates, tokens, account,
+    apps, config, deployments, uploads, builds, releases, formation, instances, domains, routing,
+    certificates, logs, tokens, account,
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ TAGS = [
     {"name": "formation", "description": "How many instances should run."},
     {"name": "instances", "description": "What runs right now."},
     {"name": "domains", "description": "Host names of an app."},
+    {"name": "routing", "description": "How the router handles an app's requests."},
     {"name": "logs", "description": "What apps, router and platform say."},
     {"name": "tokens", "description": "Who may use the API."},
     {"name": "account", "description": "Whose token this is."},

@@ -135,6 +135,18 @@ class Certificate(TypedDict):
     created_at: str
 
 
+class Setting(TypedDict):
+    key: str
+    value: str | None
+    default: str
+    about: str
+
+
+class Routing(TypedDict):
+    mode: str
+    settings: list[Setting]
+
+
 class Log(TypedDict):
     time: str
     source: str

@@ -17,6 +17,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     programs,
     ps,
     releases,
+    routing,
     tokens,
 )
 from hythe.cli.failure import Failure

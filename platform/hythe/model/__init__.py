@@ -1,6 +1,6 @@
 """What should be, and what happened: all tables of the database."""
 
-from hythe.model.app import App, ConfigVar, Domain, Formation
+from hythe.model.app import App, ConfigVar, Domain, Formation, Routing
 from hythe.model.base import Base, now
 from hythe.model.certificate import Certificate
 from hythe.model.database import Bell, Database, Write
@@ -25,6 +25,7 @@ __all__ = [
     "Installation",
     "Instance",
     "Release",
+    "Routing",
     "Source",
     "Table",
     "Token",

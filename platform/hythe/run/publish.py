@@ -17,15 +17,17 @@ from hythe.model import (
     Installation,
     Instance,
     Release,
+    Routing,
     Table,
     Vault,
     Write,
 )
+from hythe.route_settings import RouteSettings
 from hythe.run.desired import WEB
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
+from hythe.wire import SERVE, Route, RouteTable, Target, Version
 from hythe.wire import Certificate as WireCertificate
-from hythe.wire import Route, RouteTable, Target, Version
 
 KEPT = 20
 
@@ -185,6 +187,7 @@ def derive(session: Session, domain: str) -> tuple[Route, ...]:
             )
         elif instance.crashes:
             crashed.add(instance.app_id)
+    handling = {row.app_id: row for row in session.scalars(select(Routing))}
     apps = session.execute(
         select(App.id, App.name).where(App.destroyed_at.is_(None)).order_by(App.id)
     )
@@ -196,6 +199,10 @@ def derive(session: Session, domain: str) -> tuple[Route, ...]:
             error="H10" if app_id in crashed else "H14",
             certificates=tuple(
                 _shown(certificates.get(app_id, []), (f"{name}.{domain}", *hosts.get(app_id, [])))
+            ),
+            mode=handling[app_id].mode if app_id in handling else SERVE,
+            settings=RouteSettings.from_json(
+                handling[app_id].settings if app_id in handling else {}
             ),
         )
         for app_id, name in apps
