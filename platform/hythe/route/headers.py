@@ -47,6 +47,7 @@ HOP_BY_HOP = frozenset(
 
 # No space before the colon, no folding, no control bytes, and so no bare CR or LF.
 _LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)")
+BARE_LF = re.compile(rb"(?<!\r)\n")
 _DIGITS = re.compile(rb"\d{1,18}")
 
 
@@ -77,13 +78,9 @@ class HeaderReader(Generic[T]):
     ) -> None:
         self._limits = limits
         self._special = special
-        self._blocks = Memo(self._read)
+        self.blocks = Memo(self._read)  # reads a block, or raises BadHead
         self._lines = Memo(self._line, entries=4096)
         self._said = Memo(lambda lines: interpret([_field(line) for line in lines.splitlines()]))
-
-    def __call__(self, block: bytes) -> Block[T]:
-        """Raises BadHead."""
-        return self._blocks(block)
 
     def _read(self, block: bytes) -> Block[T]:
         lines = block.split(b"\r\n")[:-2]
