@@ -64,7 +64,7 @@ class Client(asyncio.Protocol):
         self._body: Body | None = None  # of the current request, while some is missing
         self._exchange: Exchange | None = None
         self._tunnel: Tunnel | None = None
-        # What the last request's block came to, for clients repeat it on a connection.
+        # What the last request's special lines came to: clients repeat them on a connection.
         self._lines_of: object = None
         self._lines = b""
         self._fwd = ""
@@ -181,7 +181,7 @@ class Client(asyncio.Protocol):
 
     def _take_head(self) -> RequestHead | None:
         buffer = self._buffer
-        while buffer.startswith(b"\r\n"):
+        while buffer[:1] == b"\r" and buffer[1:2] == b"\n":
             self._leading += 1
             if self._leading > _LEADING_LINES:
                 raise BadHead(400, "Empty lines before the request")
@@ -199,12 +199,12 @@ class Client(asyncio.Protocol):
         return None
 
     def _begin(self, head: RequestHead) -> None:
-        if self._lines_of is not head.block:
+        if self._lines_of is not head.fields:
             self._fwd = forward.forwarded_for(head, self.peer, self.trusted)
             self._lines = forward.request_lines(
                 head, fwd=self._fwd, scheme=self.scheme, trusted=self.trusted
             )
-            self._lines_of = head.block
+            self._lines_of = head.fields
         exchange = self._exchange = Exchange(self._proxy, self, head, self._fwd, self._lines)
         if head.has_body:
             self._body = ChunkedBody() if head.length is None else LengthBody(head.length)

@@ -106,15 +106,15 @@ class HeaderReader(Generic[T]):
         """What a line is: bytes to send on, a Content-Length, or special."""
         if len(line) + 2 > self._limits.header_line:
             raise BadHead(431, f"A header line is longer than {self._limits.header_line} bytes")
-        field = _field(line)
-        if field.key == b"content-length":
-            if not _DIGITS.fullmatch(field.value):
+        key, name, value = _field(line)
+        if key == b"content-length":
+            if not _DIGITS.fullmatch(value):
                 raise BadHead(400, "Bad Content-Length")
-            return int(field.value)
-        if self._special(field.key):
+            return int(value)
+        if self._special(key):
             return _Kind.SPECIAL
         # To WSGI and CGI apps a name with `_` is the same as one with `-`, so it could pose as it.
-        return b"" if b"_" in field.name else emit([field])
+        return b"" if b"_" in name else b"%s: %s\r\n" % (name, value)
 
 
 def _field(line: bytes) -> Field:
