@@ -79,6 +79,7 @@ def programs(place: Place) -> tuple[Program, Program]:
             (
                 *(str(PYTHON), "-m", "hythe.route"),
                 *("--listen", f"{place.bind}:{place.http_port}"),
+                *(("--listen-tls", str(place.https_port)) if place.https_port else ()),
                 *("--workers", str(place.router_workers)),
                 *("--control", str(place.run / "control.sock")),
                 *("--snapshot", str(place.home / "router" / "snapshot.json")),

@@ -19,7 +19,9 @@ class Settings(BaseSettings):
     domain: str = Field("localhost", description="Apps answer at APP.DOMAIN.")
     bind: str = Field("127.0.0.1", description="Address on which the router listens.")
     http_port: int = Field(8080, ge=1, le=65535, description="The router's HTTP port.")
-    https_port: int = Field(8443, ge=1, le=65535, description="The router's HTTPS port.")
+    https_port: int = Field(
+        8443, ge=0, le=65535, description="The router's HTTPS port; 0 is no HTTPS."
+    )
     api_port: int = Field(7600, ge=1, le=65535, description="The control plane's port.")
     router_workers: int = Field(2, ge=1, le=64, description="Worker processes of the router.")
     router_user: str = Field(

@@ -13,6 +13,7 @@ from hythe.api.v1 import (
     account,
     apps,
     builds,
+    certificates,
     config,
     deployments,
     domains,
@@ -27,7 +28,7 @@ from hythe.api.v1 import (
 
 NOUNS = (
     apps, config, deployments, uploads, builds, releases, formation, instances, domains, routing,
-    logs, tokens, account,
+    certificates, logs, tokens, account,
 )  # fmt: skip
 
 

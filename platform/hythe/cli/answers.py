@@ -127,6 +127,14 @@ class Domain(TypedDict):
     created_at: str
 
 
+class Certificate(TypedDict):
+    names: list[str]
+    serves: list[str]
+    fingerprint: str
+    expires_at: str
+    created_at: str
+
+
 class Setting(TypedDict):
     key: str
     value: str | None

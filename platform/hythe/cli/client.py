@@ -121,6 +121,17 @@ class Client:
     def remove_domain(self, app: str, host: str) -> None:
         self._http.request("DELETE", _app(app, "domains", host))
 
+    def certificates(self, app: str) -> list[answers.Certificate]:
+        return cast(list[answers.Certificate], self._items(_app(app, "certificates")))
+
+    def add_certificate(self, app: str, chain: str, key: str) -> answers.Certificate:
+        body = {"chain": chain, "key": key}
+        answer = self._http.request("POST", _app(app, "certificates"), body)
+        return cast(answers.Certificate, answer)
+
+    def remove_certificate(self, app: str, host: str) -> None:
+        self._http.request("DELETE", _app(app, "certificates", host))
+
     def logs(self, app: str, n: int, **only: str | None) -> list[answers.Log]:
         return cast(list[answers.Log], self._items(_app(app, "logs"), n=n, **only))
 

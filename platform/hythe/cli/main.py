@@ -9,6 +9,7 @@ import typer
 from hythe.cli import (  # noqa: F401 - importing registers the commands
     apps,
     builds,
+    certs,
     config,
     deploy,
     domains,

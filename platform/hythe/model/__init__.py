@@ -2,6 +2,7 @@
 
 from hythe.model.app import App, ConfigVar, Domain, Formation, Routing
 from hythe.model.base import Base, now
+from hythe.model.certificate import Certificate
 from hythe.model.database import Bell, Database, Write
 from hythe.model.deployment import ENDED, Build, Deployment, Release, Source
 from hythe.model.instance import Instance, Table
@@ -14,6 +15,7 @@ __all__ = [
     "Base",
     "Bell",
     "Build",
+    "Certificate",
     "ConfigVar",
     "Database",
     "Deployment",

@@ -30,6 +30,7 @@ class AccessLog:
         self._fd = fd
         self._loop = loop
         self._sample = sample
+        self.sampled = sample != 1
         self._unseen = 0
         self._lines: list[str] = []
         self._size = 0
@@ -38,8 +39,6 @@ class AccessLog:
 
     def skips(self) -> bool:
         """Whether the sample leaves out the line that would come now."""
-        if self._sample == 1:
-            return False
         self._unseen = (self._unseen + 1) % self._sample
         return self._unseen != 0
 

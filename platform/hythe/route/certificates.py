@@ -9,6 +9,7 @@ connections keep what they have.
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import tempfile
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ log = logs.get(__name__)
 _PROTOCOLS = ["h2", "http/1.1"]
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # for TLS 1.2; forward secrecy and AEAD, as in 1.3
 _MEMORY = Path("/dev/shm")
+_ADDRESS = re.compile(r"[0-9.]+|.*:.*")
 _CONTEXTS = 4096  # most that are kept made
 
 
@@ -87,8 +89,8 @@ class Certificates:
 
     def _choose(self, tls: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         connection = cast(ServerSide, tls)
-        if name is None:
-            return
+        if name is None or _ADDRESS.fullmatch(name):
+            return  # an address is no name (RFC 6066, 3), but some send one
         connection.name = name = name.lower().rstrip(".")
         certificate = self._by_name.get(name) or self._by_name.get(_wildcard(name))
         if certificate is None:

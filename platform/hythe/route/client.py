@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from hythe.route import codes, forward, logline, pages, request
-from hythe.route.backend import BARE_LF
 from hythe.route.body import LAST_CHUNK, BadBody, Body, ChunkedBody, LengthBody, chunk
 from hythe.route.codes import Answer
 from hythe.route.exchange import Exchange
@@ -65,7 +64,7 @@ class Client(asyncio.Protocol):
         self._body: Body | None = None  # of the current request, while some is missing
         self._exchange: Exchange | None = None
         self._tunnel: Tunnel | None = None
-        # What the last request's block came to, for clients repeat it on a connection.
+        # What the last request's special lines came to: clients repeat them on a connection.
         self._lines_of: object = None
         self._lines = b""
         self._fwd = ""
@@ -93,13 +92,14 @@ class Client(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         self.peer = name[0] if name else "unknown"
         self.trusted = self._proxy.trusts(self.peer)
-        self._rest()
+        self.deadline = self._proxy.later(self._proxy.timeouts.client_idle)
         if not self._proxy.enter(self, self.peer):
             self._refuse(codes.of("H22"))
 
     def data_received(self, data: bytes) -> None:
         if self._exchange is None and not self._buffer and not self.ended:
-            self.deadline = self._proxy.later(self._proxy.timeouts.request_head)
+            proxy = self._proxy
+            self.deadline = proxy.horizon + proxy.timeouts.request_head
             self._buffer = data
             self._advance()
         elif self.ended:
@@ -181,7 +181,7 @@ class Client(asyncio.Protocol):
 
     def _take_head(self) -> RequestHead | None:
         buffer = self._buffer
-        while buffer.startswith(b"\r\n"):
+        while buffer[:1] == b"\r" and buffer[1:2] == b"\n":
             self._leading += 1
             if self._leading > _LEADING_LINES:
                 raise BadHead(400, "Empty lines before the request")
@@ -195,22 +195,16 @@ class Client(asyncio.Protocol):
                 return self._proxy.parse_request(buffer)
             self._buffer = buffer[end:]
             return self._proxy.parse_request(buffer[:end])
-        line = buffer.find(b"\r\n")
-        if request.too_long(line if line >= 0 else len(buffer), limits):
-            raise BadHead(414, f"The URI is longer than {limits.target} bytes")
-        if len(buffer) > limits.head:
-            raise BadHead(431, f"The head is longer than {limits.head} bytes")
-        if BARE_LF.search(buffer):
-            raise BadHead(400, "A bare LF in the head")
+        request.check_beginning(buffer, limits)
         return None
 
     def _begin(self, head: RequestHead) -> None:
-        if self._lines_of is not head.block:
+        if self._lines_of is not head.fields:
             self._fwd = forward.forwarded_for(head, self.peer, self.trusted)
             self._lines = forward.request_lines(
                 head, fwd=self._fwd, scheme=self.scheme, trusted=self.trusted
             )
-            self._lines_of = head.block
+            self._lines_of = head.fields
         exchange = self._exchange = Exchange(self._proxy, self, head, self._fwd, self._lines)
         if head.has_body:
             self._body = ChunkedBody() if head.length is None else LengthBody(head.length)
@@ -266,6 +260,19 @@ class Client(asyncio.Protocol):
             self._head_out = b""
             self._chunks = False
 
+    def respond_whole(self, head: ResponseHead, added: bytes, payload: bytes) -> None:
+        exchange = self._exchange
+        assert exchange is not None
+        asked = exchange.head
+        lasts = asked.minor == 1 and not asked.fields.closes and exchange.sent_whole
+        if lasts and head.plain and not added and not self._proxy.draining:
+            self._keep_alive = True
+            self.transport.write(head.plain + payload)
+            return
+        self.respond(head, added)
+        self.response_body(payload)
+        self.response_ended()
+
     def upgraded(self, head: ResponseHead, tunnel: Tunnel) -> None:
         """From here on bytes pass as they are; those that came too early follow now."""
         self.transport.write(
@@ -305,11 +312,14 @@ class Client(asyncio.Protocol):
             return
         if self._paused:
             self._resume(_BODY | _PIPELINE)
-        self._rest()
-        if self._proxy.draining and not self._buffer:
-            self._end()
-        elif self._buffer or self._eof:
+        proxy = self._proxy
+        if self._buffer or self._eof:
+            self.deadline = proxy.horizon + proxy.timeouts.request_head
             self._advance()
+        elif proxy.draining:
+            self._end()
+        else:
+            self.deadline = proxy.horizon + proxy.timeouts.client_idle
 
     def abort(self) -> None:
         """Cut the connection, so that nobody takes what was sent for the whole."""
@@ -323,11 +333,6 @@ class Client(asyncio.Protocol):
             self._end()
 
     # The end
-
-    def _rest(self) -> None:
-        timeouts = self._proxy.timeouts
-        waits = timeouts.request_head if self._buffer else timeouts.client_idle
-        self.deadline = self._proxy.later(waits)
 
     def _refuse(self, answer: Answer) -> None:
         """The request cannot be read, so neither can any after it."""

@@ -139,13 +139,13 @@ class Dial:
         self._upstream = upstream
         self.target = upstream.target
         upstream.enter()
-        # Each attempt has its own limit as well.
-        exchange.touch(route.rules.connect * _ATTEMPTS + exchange.proxy.timeouts.tick)
         # A kept-alive connection may die under a request: only one that can be repeated risks it.
         backend = upstream.take() if exchange.head.repeatable else None
         if backend is not None:
             exchange.connected(backend)
         else:
+            # Each attempt has its own limit as well.
+            exchange.touch(route.rules.connect * _ATTEMPTS)
             self._connecting = exchange.proxy.loop.create_task(self._connect(upstream, route))
 
     async def _connect(self, upstream: Upstream, route: LiveRoute) -> None:
@@ -205,6 +205,10 @@ class Dial:
             self._tunnel = True
             self._upstream.tunnels += 1
 
+    def part(self) -> None:
+        """The exchange is over. Two objects that hold each other wait for the collector."""
+        del self._exchange
+
     def leave(self, *, well: bool | None = None, keeping: Backend | None = None) -> None:
         """Give up the place; `well` says how the target did, None that it was not its doing."""
         if self._connecting is not None:
@@ -220,7 +224,7 @@ class Dial:
             self._tunnel = False
             upstream.tunnels -= 1
         if well:
-            upstream.succeeded()
+            upstream.failures = 0
         elif well is not None and upstream.failed(time.monotonic()) and self.route is not None:
             self._exchange.proxy.table.tally(self.route).count(EJECTIONS)
         if keeping is not None:

@@ -33,6 +33,9 @@ class Downstream(Protocol):
 
     def response_ended(self) -> None: ...
 
+    def respond_whole(self, head: ResponseHead, added: bytes, payload: bytes) -> None:
+        """These three in one."""
+
     # Or, of a WebSocket
 
     def upgraded(self, head: ResponseHead, tunnel: Tunnel) -> None: ...

@@ -54,7 +54,7 @@ class Exchange:
         self.rules = proxy.rules  # of the route, once there is one
         self.tunnel: Tunnel | None = None
         self._started = time.monotonic()
-        self._arrived = time.time()
+        self._arrived = self._started + proxy.epoch
         self._fwd = fwd
         self._lines = lines
         kept = head.fields.request_id.decode() if client.trusted else ""
@@ -91,7 +91,8 @@ class Exchange:
             self.client.release_body()
             if self.head.awaits_continue and not self.sent_whole and not self.received:
                 self.client.early(_CONTINUE)
-        self.moved()
+        waits = self.rules.first_byte if self.sent_whole else self.proxy.timeouts.body_idle
+        self.client.deadline = self.proxy.horizon + waits
 
     # What the client sends
 
@@ -193,8 +194,21 @@ class Exchange:
         self._answered = True
         self.client.response_body(payload)
 
+    def respond_whole(self, head: ResponseHead, payload: bytes) -> None:
+        """The final head and all of its body have arrived."""
+        self._status = head.status
+        self._bytes = len(payload)
+        self._answered = True
+        rules = self.rules
+        added = self._added() if rules.sticky or rules.hsts else b""
+        self.client.respond_whole(head, added, payload)
+        self._end()
+
     def response_ended(self) -> None:
         self.client.response_ended()
+        self._end()
+
+    def _end(self) -> None:
         backend, self._backend = self._backend, None
         well = self._status < 500
         if backend is not None and self.sent_whole and backend.release():
@@ -320,20 +334,21 @@ class Exchange:
 
     def _log(self, status: int, size: int, answer: Answer | None = None, detail: str = "") -> None:
         seconds = time.monotonic() - self._started
-        proxy = self.proxy
-        tally = proxy.table.tally(self._dial.route)
+        proxy, dial = self.proxy, self._dial
+        tally = (dial.route and dial.route.tally) or proxy.table.tally(dial.route)
         tally.served(status, int(seconds * 1e6), self.received, size)
+        dial.part()
         if answer is not None:
             tally.error(answer.code)
-        elif proxy.log.skips():
+        elif proxy.log.sampled and proxy.log.skips():
             return
         proxy.log.write(
             logline.served(
                 self.head,
                 request_id=self._request_id,
                 fwd=self._fwd,
-                target=self._dial.target,
-                connect=self._dial.milliseconds,
+                target=dial.target,
+                connect=dial.milliseconds,
                 service=int(seconds * 1000),
                 status=status,
                 size=size,

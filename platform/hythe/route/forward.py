@@ -13,7 +13,7 @@ def forwarded_for(head: RequestHead, peer: str, trusted: bool) -> str:
 
 
 def request_lines(head: RequestHead, *, fwd: str, scheme: bytes, trusted: bool) -> bytes:
-    """The lines that the app is sent, but for those that differ from request to request."""
+    """The lines of the router's own that the app is sent: a function of the special lines."""
     fields = head.fields
     proto, host, port = scheme, fields.authority, fields.port
     if trusted:
@@ -21,30 +21,31 @@ def request_lines(head: RequestHead, *, fwd: str, scheme: bytes, trusted: bool) 
         host = fields.forwarded_host or host
         port = fields.forwarded_port or port
     return (
-        b"Host: %s\r\n%s%s"
+        b"Host: %s\r\n%s"
         b"X-Forwarded-For: %s\r\nX-Forwarded-Proto: %s\r\nX-Forwarded-Host: %s\r\n"
-        b"X-Forwarded-Port: %s\r\nVia: %s1.1 hythe\r\n%s"
+        b"X-Forwarded-Port: %s\r\nVia: %s1.1 hythe\r\n"
     ) % (
         fields.authority,
         fields.passed,
-        head.block.passed,
         fwd.encode(),
         proto,
         host,
         port or (b"443" if proto == b"https" else b"80"),
         fields.via + b", " if fields.via else b"",
-        _framing(head),
     )
 
 
 def request_head(head: RequestHead, lines: bytes, request_id: str, start: float) -> bytes:
     """What the app is sent. `start` is the time of arrival in seconds since 1970."""
-    return b"%s %s HTTP/1.1\r\n%sX-Request-Id: %s\r\nX-Request-Start: t=%d\r\n\r\n" % (
+    framed = head.length is not None or head.has_body or head.fields.upgrades
+    return b"%s %s HTTP/1.1\r\n%s%sX-Request-Id: %s\r\nX-Request-Start: t=%d\r\n%s\r\n" % (
         head.method,
         head.target,
         lines,
+        head.block.passed,
         request_id.encode(),
         start * 1000,
+        _framing(head) if framed else b"",
     )
 
 

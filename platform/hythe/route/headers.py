@@ -47,6 +47,7 @@ HOP_BY_HOP = frozenset(
 
 # No space before the colon, no folding, no control bytes, and so no bare CR or LF.
 _LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)")
+BARE_LF = re.compile(rb"(?<!\r)\n")
 _DIGITS = re.compile(rb"\d{1,18}")
 
 
@@ -77,13 +78,9 @@ class HeaderReader(Generic[T]):
     ) -> None:
         self._limits = limits
         self._special = special
-        self._blocks = Memo(self._read)
+        self.blocks = Memo(self._read)  # reads a block, or raises BadHead
         self._lines = Memo(self._line, entries=4096)
         self._said = Memo(lambda lines: interpret([_field(line) for line in lines.splitlines()]))
-
-    def __call__(self, block: bytes) -> Block[T]:
-        """Raises BadHead."""
-        return self._blocks(block)
 
     def _read(self, block: bytes) -> Block[T]:
         lines = block.split(b"\r\n")[:-2]
@@ -109,15 +106,15 @@ class HeaderReader(Generic[T]):
         """What a line is: bytes to send on, a Content-Length, or special."""
         if len(line) + 2 > self._limits.header_line:
             raise BadHead(431, f"A header line is longer than {self._limits.header_line} bytes")
-        field = _field(line)
-        if field.key == b"content-length":
-            if not _DIGITS.fullmatch(field.value):
+        key, name, value = _field(line)
+        if key == b"content-length":
+            if not _DIGITS.fullmatch(value):
                 raise BadHead(400, "Bad Content-Length")
-            return int(field.value)
-        if self._special(field.key):
+            return int(value)
+        if self._special(key):
             return _Kind.SPECIAL
         # To WSGI and CGI apps a name with `_` is the same as one with `-`, so it could pose as it.
-        return b"" if b"_" in field.name else emit([field])
+        return b"" if b"_" in name else b"%s: %s\r\n" % (name, value)
 
 
 def _field(line: bytes) -> Field:

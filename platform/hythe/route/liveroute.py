@@ -35,7 +35,8 @@ class LiveRoute:
         """The upstream for an attempt; None when there is none, or all are busy."""
         upstreams, rules = self.upstreams, self.rules
         if len(upstreams) == 1:
-            return None if upstreams[0].full(rules.target_requests) else upstreams[0]
+            only, most = upstreams[0], rules.target_requests
+            return None if only.in_flight >= most and only.full(most) else only
         now = time.monotonic()
         if cookie and (kept := self._keeper(cookie, now)) and kept not in tried:
             return kept

@@ -39,9 +39,10 @@ def served(
             bytes=size,
             protocol=scheme.decode(),
         )
+    begin = _level(answer, detail) if answer else "at=info"
     where = f"instance={target.instance} release={target.release} " if target else ""
     return (
-        f'{_level(answer, detail)} method={head.method.decode()} path="{head.target.decode()}" '
+        f'{begin} method={head.method.decode()} path="{head.target.decode()}" '
         f'host={head.fields.host} request_id={request_id} fwd="{fwd}" {where}'
         f"connect={connect}ms service={service}ms status={status} bytes={size} "
         f"protocol={scheme.decode()}\n"

@@ -10,13 +10,14 @@ T = TypeVar("T")
 
 
 class Memo(Generic[T]):
-    """Call it with bytes; it answers like `parse`. Errors are not remembered.
+    """Call it with bytes; it answers like `parse`. Errors are not remembered, and other answers
+    when they were asked for twice: what never comes again shall not push out what does.
 
     Two generations, each of at most half of `entries` and `size` (bytes of keys): when the young
     one is full it becomes the old one, so what is asked for often stays, whatever passes by.
     """
 
-    __slots__ = ("_entries", "_largest", "_old", "_parse", "_room", "_size", "young")
+    __slots__ = ("_entries", "_largest", "_old", "_once", "_parse", "_room", "_size", "young")
 
     def __init__(
         self,
@@ -28,6 +29,7 @@ class Memo(Generic[T]):
         self._parse = parse
         self.young: dict[bytes, T] = {}
         self._old: dict[bytes, T] = {}
+        self._once: set[int] = set()  # hashes of what was asked for once
         self._entries = entries // 2
         self._size = size // 2
         self._largest = largest
@@ -40,6 +42,12 @@ class Memo(Generic[T]):
         known = self._old.get(key)
         if known is None:
             known = self._parse(key)
+            mark = hash(key)
+            if mark not in self._once:
+                if len(self._once) >= self._entries:
+                    self._once.clear()
+                self._once.add(mark)
+                return known
         if len(key) <= self._largest:
             self._keep(key, known)
         return known

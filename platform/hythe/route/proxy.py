@@ -62,7 +62,9 @@ class Proxy:
         self.empty = asyncio.Event()  # draining, and the last client has left
         self.date = b""
         self.request_ids = RequestIds()
-        self._now = 0.0
+        self.now = 0.0  # of the monotonic clock, at the last tick
+        self.horizon = 0.0  # the next tick: no deadline that starts from here comes too soon
+        self.epoch = 0.0  # what to add to the monotonic clock for seconds since 1970
         self._trusted = [ipaddress.ip_network(network) for network in options.trusted]
         self._tick()
 
@@ -97,12 +99,14 @@ class Proxy:
 
     def later(self, seconds: float) -> float:
         """A deadline no sooner than in `seconds`; deadlines are looked at with every tick."""
-        return self._now + seconds
+        return self.horizon + seconds
 
     def _tick(self) -> None:
         """Look at every deadline; one timer for them all."""
         now = time.monotonic()
-        self._now = now + self.timeouts.tick
+        self.now = now
+        self.horizon = now + self.timeouts.tick
+        self.epoch = time.time() - now
         self.date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()).encode()
         for client in [client for client in self.clients if client.deadline <= now]:
             client.expired()

@@ -88,13 +88,16 @@ class RequestParser:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._line = Memo(self._read_line, largest=512)
-        self._block = HeaderReader(limits, _is_special, _interpret)
+        self._lines = Memo(self._read_line, largest=512)
+        self._blocks = HeaderReader(limits, _is_special, _interpret).blocks
 
     def __call__(self, head: bytes) -> RequestHead:
         """`head` is a whole head up to and with its empty line. Raises BadHead."""
         line, _, block = head.partition(b"\r\n")
-        request = RequestHead(self._line(line), self._block(block))
+        request = RequestHead(
+            self._lines.young.get(line) or self._lines(line),
+            self._blocks.young.get(block) or self._blocks(block),
+        )
         fields = request.fields
         if request.target[0] != 0x2F:
             request.target = _origin_form(request.method, request.target, fields)
@@ -122,9 +125,15 @@ class RequestParser:
         return method, target, minor[0] - 0x30
 
 
-def too_long(line: int, limits: Limits) -> bool:
-    """Whether `line` bytes of a request line, whole or not, are too many."""
-    return line > limits.target + _LINE_ROOM
+def check_beginning(buffer: bytes, limits: Limits) -> None:
+    """Raise BadHead when no head can begin like this, whatever follows."""
+    line = buffer.find(b"\r\n")
+    if (line if line >= 0 else len(buffer)) > limits.target + _LINE_ROOM:
+        raise _too_long(limits.target)
+    if len(buffer) > limits.head:
+        raise BadHead(431, f"The head is longer than {limits.head} bytes")
+    if headers.BARE_LF.search(buffer):
+        raise BadHead(400, "A bare LF in the head")
 
 
 def _too_long(most: int) -> BadHead:

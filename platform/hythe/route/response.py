@@ -77,12 +77,12 @@ class ResponseParser:
     """Parses whole heads; remembers those it has seen."""
 
     def __init__(self, limits: Limits) -> None:
-        self._heads = Memo(self._parse)
-        self._block = HeaderReader(limits, _SPECIAL.__contains__, _interpret)
+        self.heads = Memo(self._parse)
+        self._blocks = HeaderReader(limits, _SPECIAL.__contains__, _interpret).blocks
 
     def __call__(self, head: bytes) -> ResponseHead:
         """`head` is a whole head up to and with its empty line. Raises BadHead."""
-        return self._heads(head)
+        return self.heads(head)
 
     def _parse(self, head: bytes) -> ResponseHead:
         line, _, block = head.partition(b"\r\n")
@@ -90,7 +90,7 @@ class ResponseParser:
         if match is None:
             raise BadHead(502, "Bad status line")
         minor, status, reason = match.groups()
-        fields, length, passed = self._block(block)
+        fields, length, passed = self._blocks(block)
         if fields.chunked:
             if length is not None:
                 raise BadHead(502, "Content-Length together with Transfer-Encoding")

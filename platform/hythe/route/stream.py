@@ -128,6 +128,11 @@ class Stream:
             self._ended = True
             self.pump()
 
+    def respond_whole(self, head: ResponseHead, added: bytes, payload: bytes) -> None:
+        self.respond(head, added)
+        self.response_body(payload)
+        self.response_ended()
+
     def upgraded(self, head: ResponseHead, tunnel: Tunnel) -> None:
         self._head = response_headers(head, b"", self.connection.date)
         self._send_head(ended=False)

@@ -102,9 +102,6 @@ class Upstream:
         """Whether `most` requests are in progress; 0 is no limit."""
         return 0 < most <= self.in_flight - self.tunnels
 
-    def succeeded(self) -> None:
-        self.failures = 0
-
     def failed(self, now: float) -> bool:
         """Count a failure; true when it ejects the target."""
         self.failures += 1
