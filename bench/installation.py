@@ -41,12 +41,13 @@ class Installation:
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
-        self.http_port, self.api_port = free_port(), free_port()
+        self.http_port, self.api_port, https_port = free_port(), free_port(), free_port()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("HYTHE_")},
             **GIT_WHO,
             "HYTHE_HOME": str(home),
             "HYTHE_HTTP_PORT": str(self.http_port),
+            "HYTHE_HTTPS_PORT": str(https_port),
             "HYTHE_API_PORT": str(self.api_port),
             "CI": "true",
             **settings,

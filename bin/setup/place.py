@@ -27,8 +27,11 @@ class Place:
     home: Path
     bind: str
     http_port: int
+    https_port: int  # 0: no TLS
     api_port: int
     router_workers: int
+    router_user: str
+    metrics_port: int
     domain: str
     tls_cert: str
     tls_key: str
@@ -39,8 +42,11 @@ class Place:
             home=Path(environ.get("HYTHE_HOME") or CHECKOUT / ".hythe").expanduser().absolute(),
             bind=environ.get("HYTHE_BIND", "127.0.0.1"),
             http_port=_number(environ, "HYTHE_HTTP_PORT", 8080),
+            https_port=_number(environ, "HYTHE_HTTPS_PORT", 8443),
             api_port=_number(environ, "HYTHE_API_PORT", 7600),
             router_workers=_number(environ, "HYTHE_ROUTER_WORKERS", 2),
+            router_user=environ.get("HYTHE_ROUTER_USER", "nobody"),
+            metrics_port=_number(environ, "HYTHE_METRICS_PORT", 0),
             domain=environ.get("HYTHE_DOMAIN", "localhost"),
             tls_cert=environ.get("HYTHE_TLS_CERT", ""),
             tls_key=environ.get("HYTHE_TLS_KEY", ""),

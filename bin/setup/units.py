@@ -82,7 +82,7 @@ def files(place: Place, etc: Path) -> dict[Path, str]:
             service=(
                 "Type=notify\n"
                 "NotifyAccess=main\n"
-                f"FileDescriptorStoreMax={2 * place.router_workers}\n"
+                f"FileDescriptorStoreMax={4 * place.router_workers}\n"
                 "RestartSec=100ms\n"
                 # Workers of a killed master finish what is open; they listen no more.
                 "KillMode=process\n"
@@ -91,7 +91,8 @@ def files(place: Place, etc: Path) -> dict[Path, str]:
                 "ProtectSystem=strict\n"
                 f"ReadWritePaths={_quoted(str(place.home))}\n"
                 "ProtectKernelTunables=yes\n"
-                "CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE CAP_KILL\n"
+                "CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE CAP_KILL"
+                " CAP_SETUID CAP_SETGID\n"  # its workers become an unprivileged user
             ),
             needs="",
         ),

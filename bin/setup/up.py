@@ -161,6 +161,10 @@ def _check_ports(place: Place) -> None:
         machine.check_port("127.0.0.1", place.api_port, "HYTHE_API_PORT")
     if not router.process(place):
         machine.check_port(place.bind, place.http_port, "HYTHE_HTTP_PORT")
+        if place.https_port:
+            machine.check_port(place.bind, place.https_port, "HYTHE_HTTPS_PORT")
+        if place.metrics_port:
+            machine.check_port("127.0.0.1", place.metrics_port, "HYTHE_METRICS_PORT")
 
 
 def base_images(place: Place) -> None:

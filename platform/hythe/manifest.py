@@ -14,6 +14,7 @@ from pydantic import Field
 from hythe import names, procfile
 from hythe.appjson import AppJson, Check, Part
 from hythe.errors import AppJsonError, HytheError, ProcfileError
+from hythe.wire import place_of
 
 SECRET = "[secret]"  # stands for every value of a config var
 
@@ -63,7 +64,7 @@ class Manifest(AppJson):
                 )
         try:
             for host in made.domains or ():
-                names.host_name(host)
+                names.place(*place_of(host))
         except HytheError as error:
             raise AppJsonError(f"manifest: domains: {error.cause}", error.fix) from None
         made.commands()
@@ -140,7 +141,7 @@ def difference(
     if manifest.has("formation"):
         changes += _formation(manifest, now)
     if manifest.has("domains"):
-        hosts = {names.host_name(one) for one in manifest.domains or ()} - {host}
+        hosts = {names.place(*place_of(one)) for one in manifest.domains or ()} - {host}
         changes += [Change(f"domains.{one}", None, one) for one in sorted(hosts - now.domains)]
         changes += [Change(f"domains.{one}", one, None) for one in sorted(now.domains - hosts)]
     return changes

@@ -25,6 +25,7 @@ _PROCESS = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _CONFIG_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 RESERVED_APPS = frozenset({"hythe", "api", "www", "dashboard", "follow"})
 
 
@@ -77,6 +78,22 @@ def host_name(value: str) -> str:
             f"'{value[:80]}' is not a valid domain.", "Use a name such as shop.example.com."
         )
     return host
+
+
+def place(value: str, path: str = "") -> str:
+    """Where an app may answer, as the route table has it: a host name, `*.` before one for all
+    names below it, and a path of plain segments. Raises InvalidName."""
+    star = "*." if value.startswith("*.") else ""
+    host = star + host_name(value.removeprefix(star))
+    below = path.rstrip("/")
+    if not below:
+        return host
+    if not _PATH.fullmatch(below) or {".", ".."} & set(below.split("/")):
+        raise InvalidName(
+            f"'{path[:80]}' is not a valid path.",
+            "Use a path such as /shop, of letters, digits and ._~- between the slashes.",
+        )
+    return host + below
 
 
 def host_label(process: str) -> str:

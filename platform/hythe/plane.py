@@ -118,7 +118,7 @@ def _stages(
 
     def isolate() -> None:
         """From an app's network the host answers on the router's ports only."""
-        ports = [settings.http_port, settings.https_port]
+        ports = [port for port in (settings.http_port, settings.https_port) if port]
         engine.instances.isolate(names.bridge_prefix, ports)
 
     isolate()

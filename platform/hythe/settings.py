@@ -19,7 +19,9 @@ class Settings(BaseSettings):
     domain: str = Field("localhost", description="Apps answer at APP.DOMAIN.")
     bind: str = Field("127.0.0.1", description="Address on which the router listens.")
     http_port: int = Field(8080, ge=1, le=65535, description="The router's HTTP port.")
-    https_port: int = Field(8443, ge=1, le=65535, description="The router's HTTPS port.")
+    https_port: int = Field(
+        8443, ge=0, le=65535, description="The router's HTTPS port; 0 is no HTTPS."
+    )
     api_port: int = Field(7600, ge=1, le=65535, description="The control plane's port.")
     tls_cert: str = Field(
         "",
@@ -29,6 +31,12 @@ class Settings(BaseSettings):
         "", description="Its private key, a PEM file; empty means the certificate's own file."
     )
     router_workers: int = Field(2, ge=1, le=64, description="Worker processes of the router.")
+    router_user: str = Field(
+        "nobody", description="User that the router's workers become once root has bound the ports."
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Loopback port of the router's `/metrics`; 0 is none."
+    )
     database_url: str = Field(
         "",
         description="Database, such as postgresql://USER:PASSWORD@HOST/NAME; "
@@ -142,6 +150,11 @@ class Settings(BaseSettings):
     def control_socket(self) -> Path:
         """Where routers dial in (see wire.py)."""
         return self.run_dir / "control.sock"
+
+    @property
+    def stats_socket(self) -> Path:
+        """Where the router tells what it counted, as JSON at /stats."""
+        return self.run_dir / "router.sock"
 
     @property
     def source_socket(self) -> Path:

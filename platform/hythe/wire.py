@@ -4,20 +4,31 @@ A RouteTable is an immutable value with a version (epoch, sequence), ordered as 
 new for each database history, so that a restored database cannot run a router backwards unseen.
 
 The link is a stream of JSON lines. A router dials in and says hello; the control plane answers with
-the table, and again whenever it changes; the router reports once all its workers have applied it,
+the table, and then sends what changes; the router reports once all its workers have applied it,
 at least once a second (its lease), and as soon as a retired target has no request in flight.
 
-    router  -> control  {"type": "hello", "router": ID, "workers": N, "version": [E, S] | null}
+    router  -> control  {"type": "hello", "router": ID, "workers": N, "version": [E, S] | null,
+                         "changes": true}
     control -> router   {"type": "table", "table": {...}}
+    control -> router   {"type": "change", "after": [E, S], "version": [E, S],
+                         "routes": [...], "gone": [APP, ...]}
     router  -> control  {"type": "report", "version": [E, S], "in_flight": {TARGET_ID: N, ...}}
+    router  -> control  {"type": "refused", "version": [E, S] | null, "reason": TEXT}
 
-Readers ignore keys that they do not know, so that neighbouring versions understand each other.
+A change goes only to a router that said `changes`, and counts only on top of the version in
+`after`; a router that has another says hello again, and gets the whole table.
+
+Readers ignore keys and messages that they do not know, so that neighbouring versions understand
+each other.
 """
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
+
+from hythe.route_settings import NOTHING_SET, BadSetting, RouteSettings
 
 Version = tuple[int, int]
 
@@ -25,6 +36,15 @@ _BASE = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+")
 
 LEASE_SECONDS = 5.0
 """A router that has not reported for this long leaves the set whose acks are awaited."""
+
+SERVE = "serve"
+HOLD = "hold"  # requests wait for another mode, or for a target
+MAINTENANCE = "maintenance"  # requests are answered with H80
+MODES = (SERVE, HOLD, MAINTENANCE)
+
+# A host name, perhaps a wildcard, perhaps with a path below which it counts.
+_HOST = r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]"
+_PLACE = re.compile(rf"({_HOST})(?P<path>(/[A-Za-z0-9._~-]+)*)")
 
 
 class BadTable(ValueError):
@@ -42,16 +62,58 @@ class Target:
     release: str = ""  # "v7"
     weight: int = 100
 
+    def to_json(self) -> dict[str, Any]:
+        document: dict[str, Any] = {"id": self.id, "host": self.host, "port": self.port}
+        document |= {"instance": self.instance, "release": self.release}
+        if self.weight != 100:
+            document["weight"] = self.weight
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate for TLS, with its private key."""
+
+    names: tuple[str, ...]  # what it is good for: "shop.example.com", "*.example.com"
+    chain: str  # PEM, the server's own first
+    key: str = field(default="", repr=False)  # PEM, not encrypted
+
+    def to_json(self) -> dict[str, Any]:
+        return {"names": list(self.names), "chain": self.chain, "key": self.key}
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An app's host names and the targets behind them."""
+    """An app: where it answers, the targets behind that, and how its traffic is handled."""
 
     app: str
-    hosts: tuple[str, ...]
+    hosts: tuple[str, ...]  # "shop.example.com", "*.example.com", "example.com/shop"
     targets: tuple[Target, ...] = ()
-    error: str = "H14"  # the code to answer while there are no targets: H10, H14, H80
+    error: str = "H14"  # the code to answer while there are no targets: H10, H14
     redirect: str = ""  # where GET and HEAD are sent, such as "https://HOST:PORT"; others get error
+    mode: str = SERVE
+    settings: RouteSettings = NOTHING_SET
+    certificates: tuple[Certificate, ...] = ()
+    challenges: tuple[tuple[str, str], ...] = ()  # (token, text) for ACME's HTTP-01
+
+    def to_json(self) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "app": self.app,
+            "hosts": list(self.hosts),
+            "targets": [target.to_json() for target in self.targets],
+            "error": self.error,
+        }
+        if self.redirect:
+            document["redirect"] = self.redirect
+        if self.mode != SERVE:
+            document["mode"] = self.mode
+        if settings := self.settings.to_json():
+            document["settings"] = settings
+        if self.certificates:
+            document["certificates"] = [made.to_json() for made in self.certificates]
+        if self.challenges:
+            document["challenges"] = dict(self.challenges)
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +127,115 @@ class RouteTable:
         return (self.epoch, self.sequence)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        routes = [route.to_json() for route in self.routes]
+        return {"epoch": self.epoch, "sequence": self.sequence, "routes": routes}
 
     @classmethod
     def from_json(cls, document: Any) -> "RouteTable":
         """Check a decoded JSON document and make the table; raises BadTable."""
         table = _object(document, "table")
-        routes = tuple(
-            _route(item, f"routes[{i}]") for i, item in enumerate(_list(table, "routes", "table"))
-        )
-        seen: dict[str, str] = {}
+        routes = _routes(table, "table")
+        owners: dict[str, str] = {}
         for route in routes:
-            for host in route.hosts:
-                if host in seen:
-                    raise BadTable(f"host {host} is routed to both {seen[host]} and {route.app}")
-                seen[host] = route.app
+            claim(route, owners)
         return cls(_int(table, "epoch", "table"), _int(table, "sequence", "table"), routes)
 
     @classmethod
     def loads(cls, text: str | bytes) -> "RouteTable":
         try:
             return cls.from_json(json.loads(text))
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise BadTable(f"not JSON: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """What makes the table `version` of the table `after`: routes by app, and apps that left."""
+
+    after: Version
+    version: Version
+    routes: tuple[Route, ...] = ()
+    gone: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "type": "change",
+            "after": list(self.after),
+            "version": list(self.version),
+            "routes": [route.to_json() for route in self.routes],
+            "gone": list(self.gone),
+        }
+
+    @classmethod
+    def between(cls, old: RouteTable, new: RouteTable) -> "TableChange":
+        before = {route.app: route for route in old.routes}
+        now = {route.app for route in new.routes}
+        return cls(
+            old.version,
+            new.version,
+            tuple(route for route in new.routes if before.get(route.app) != route),
+            tuple(app for app in before if app not in now),
+        )
+
+    @classmethod
+    def from_json(cls, document: Any) -> "TableChange":
+        """Check a decoded message; raises BadTable. Hosts are not compared with the table's."""
+        change = _object(document, "change")
+        gone = _list(change, "gone", "change")
+        if not all(isinstance(app, str) for app in gone):
+            raise BadTable("change.gone must be names of apps")
+        return cls(
+            version_of(change.get("after")),
+            version_of(change.get("version")),
+            _routes(change, "change"),
+            tuple(gone),
+        )
+
+
+def version_of(value: Any) -> Version:
+    """A version as JSON carries it: [epoch, sequence]."""
+    match value:
+        case [int(epoch), int(sequence)] if epoch >= 0 and sequence >= 0:
+            return (epoch, sequence)
+    raise BadTable(f"{value!r} is not a version")
+
+
+def place_of(host: str) -> tuple[str, str]:
+    """(name, path): "example.com/shop" is ("example.com", "/shop"); the path may be empty."""
+    name, slash, path = host.partition("/")
+    return name, slash + path
+
+
+def claim(route: Route, owners: dict[str, str]) -> None:
+    """Note whose each of the route's hosts is; raises BadTable when another app has one."""
+    for host in route.hosts:
+        owner = owners.setdefault(host, route.app)
+        if owner != route.app:
+            raise BadTable(f"host {host} is routed to both {owner} and {route.app}")
+
+
+def _routes(document: dict[str, Any], at: str) -> tuple[Route, ...]:
+    items = _list(document, "routes", at)
+    routes = tuple(_route(item, f"routes[{i}]") for i, item in enumerate(items))
+    if twice := _twice(route.app for route in routes):
+        raise BadTable(f"the app {twice} has two routes; give one route all of its hosts")
+    return routes
 
 
 def _route(item: Any, at: str) -> Route:
     route = _object(item, at)
     hosts = _list(route, "hosts", at)
-    if not all(isinstance(host, str) and host == host.lower() and host for host in hosts):
-        raise BadTable(f"{at}.hosts must be lower-case names")
+    for host in hosts:
+        _check_place(host, at)
+    if twice := _twice(hosts):
+        raise BadTable(f"{at}.hosts names {twice} twice")
+    mode = _str(route, "mode", at, SERVE)
+    if mode not in MODES:
+        raise BadTable(f"{at}.mode must be one of {', '.join(MODES)}")
+    try:
+        settings = RouteSettings.from_json(route.get("settings", {}))
+    except BadSetting as error:
+        raise BadTable(f"{at}.settings: {error}") from None
     return Route(
         app=_str(route, "app", at),
         hosts=tuple(hosts),
@@ -104,6 +245,13 @@ def _route(item: Any, at: str) -> Route:
         ),
         error=_str(route, "error", at, "H14"),
         redirect=_redirect(route, at),
+        mode=mode,
+        settings=settings,
+        certificates=tuple(
+            _certificate(certificate, f"{at}.certificates[{i}]")
+            for i, certificate in enumerate(_list(route, "certificates", at))
+        ),
+        challenges=_challenges(route.get("challenges", {}), f"{at}.challenges"),
     )
 
 
@@ -112,6 +260,30 @@ def _redirect(route: dict[str, Any], at: str) -> str:
     if base and not _BASE.fullmatch(base):
         raise BadTable(f"{at}.redirect must be a scheme, a host and a port")
     return base
+
+
+def _challenges(item: Any, at: str) -> tuple[tuple[str, str], ...]:
+    if not all(isinstance(text, str) and text for text in _object(item, at).values()):
+        raise BadTable(f"{at} must map tokens to texts")
+    return tuple(item.items())
+
+
+def _certificate(item: Any, at: str) -> Certificate:
+    certificate = _object(item, at)
+    names = _list(certificate, "names", at)
+    if not names or not all(isinstance(name, str) and name == name.lower() for name in names):
+        raise BadTable(f"{at}.names must be lower-case names")
+    chain, key = _str(certificate, "chain", at), _str(certificate, "key", at)
+    return Certificate(tuple(names), chain, key)
+
+
+def _check_place(host: Any, at: str) -> None:
+    match = _PLACE.fullmatch(host) if isinstance(host, str) else None
+    if match is None or {".", ".."} & set(match["path"].split("/")):
+        raise BadTable(
+            f"{at}.hosts must be lower-case names such as shop.example.com, *.example.com or "
+            f"example.com/shop, not {host!r}"
+        )
 
 
 def _target(item: Any, at: str) -> Target:
@@ -127,6 +299,15 @@ def _target(item: Any, at: str) -> Target:
         release=_str(target, "release", at, ""),
         weight=_int(target, "weight", at, 100),
     )
+
+
+def _twice(names: Iterable[str]) -> str:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
 
 
 def _object(value: Any, at: str) -> dict[str, Any]:

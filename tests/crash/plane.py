@@ -153,7 +153,9 @@ class Plane:
             memory.engine.sessions,
         )
         self.prober: Any = PlayedProber(memory, self.database)
-        self.publisher = Publisher(settings, self.database, 1, router.send)
+        self.publisher = Publisher(
+            settings, self.database, Vault.open(settings.key_file), 1, router.send
+        )
         self.applier = Applier(
             settings,
             self.database,

@@ -14,6 +14,7 @@ from hythe.api.v1 import (
     account,
     apps,
     builds,
+    certificates,
     config,
     deploy,
     deploy_keys,
@@ -25,6 +26,7 @@ from hythe.api.v1 import (
     manifest,
     registries,
     releases,
+    routing,
     session,
     setup,
     state,
@@ -33,7 +35,7 @@ from hythe.api.v1 import (
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    domains, deploy_keys, logs, registries, session, setup, tokens, account,
+    domains, routing, certificates, deploy_keys, logs, registries, session, setup, tokens, account,
 )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ TAGS = [
     {"name": "instances", "description": "What runs right now."},
     {"name": "domains", "description": "Host names of an app."},
     {"name": "deploy keys", "description": "SSH keys for fetching an app's source."},
+    {"name": "routing", "description": "How the router handles an app's requests."},
     {"name": "logs", "description": "What apps, router and platform say."},
     {"name": "session", "description": "Who is signed in with this browser."},
     {"name": "setup", "description": "The first user; a new password for one who forgot it."},

@@ -153,6 +153,26 @@ class Domain(TypedDict):
     created_at: str
 
 
+class Certificate(TypedDict):
+    names: list[str]
+    serves: list[str]
+    fingerprint: str
+    expires_at: str
+    created_at: str
+
+
+class Setting(TypedDict):
+    key: str
+    value: str | None
+    default: str
+    about: str
+
+
+class Routing(TypedDict):
+    mode: str
+    settings: list[Setting]
+
+
 class Log(TypedDict):
     time: str
     source: str

@@ -138,12 +138,33 @@ class Client:
     def domains(self, app: str) -> list[answers.Domain]:
         return cast(list[answers.Domain], self._items(_app(app, "domains")))
 
-    def add_domain(self, app: str, host: str) -> answers.Domain:
-        path = _app(app, "domains")
-        return cast(answers.Domain, self._http.request("POST", path, {"host": host}))
+    def add_domain(self, app: str, host: str, below: str) -> answers.Domain:
+        """`below` is a path such as /shop, or nothing."""
+        body = {"host": host, "path": below}
+        return cast(answers.Domain, self._http.request("POST", _app(app, "domains"), body))
+
+    def routing(self, app: str) -> answers.Routing:
+        return cast(answers.Routing, self._http.request("GET", _app(app, "routing")))
+
+    def change_routing(
+        self, app: str, mode: str | None, settings: dict[str, str | None]
+    ) -> answers.Routing:
+        body = {"mode": mode, "settings": settings}
+        return cast(answers.Routing, self._http.request("PATCH", _app(app, "routing"), body))
 
     def remove_domain(self, app: str, host: str) -> None:
         self._http.request("DELETE", _app(app, "domains", host))
+
+    def certificates(self, app: str) -> list[answers.Certificate]:
+        return cast(list[answers.Certificate], self._items(_app(app, "certificates")))
+
+    def add_certificate(self, app: str, chain: str, key: str) -> answers.Certificate:
+        body = {"chain": chain, "key": key}
+        answer = self._http.request("POST", _app(app, "certificates"), body)
+        return cast(answers.Certificate, answer)
+
+    def remove_certificate(self, app: str, host: str) -> None:
+        self._http.request("DELETE", _app(app, "certificates", host))
 
     def logs(self, app: str, n: int, **only: str | None) -> list[answers.Log]:
         return cast(list[answers.Log], self._items(_app(app, "logs"), n=n, **only))

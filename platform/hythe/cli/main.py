@@ -11,6 +11,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     apply,
     apps,
     builds,
+    certs,
     config,
     deploy,
     domains,
@@ -20,6 +21,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     ps,
     registries,
     releases,
+    routing,
     setup,
     tokens,
 )

@@ -1,7 +1,8 @@
 """What should be, and what happened: all tables of the database."""
 
-from hythe.model.app import App, ConfigVar, DeployKey, Domain, Formation
+from hythe.model.app import App, ConfigVar, DeployKey, Domain, Formation, Routing
 from hythe.model.base import Base, now
+from hythe.model.certificate import Certificate
 from hythe.model.database import Bell, Database, Write
 from hythe.model.deployment import ENDED, Build, Deployment, Release, Source
 from hythe.model.instance import Instance, Table
@@ -15,6 +16,7 @@ __all__ = [
     "Base",
     "Bell",
     "Build",
+    "Certificate",
     "ConfigVar",
     "Database",
     "DeployKey",
@@ -26,6 +28,7 @@ __all__ = [
     "Instance",
     "Registry",
     "Release",
+    "Routing",
     "SetupCode",
     "Source",
     "Table",

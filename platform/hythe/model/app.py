@@ -1,6 +1,7 @@
 """Apps, and what belongs to an app but not to a release."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -53,7 +54,8 @@ class Formation(Base):
 
 
 class Domain(Base):
-    """A host name of an app besides APP.HYTHE_DOMAIN."""
+    """Where an app answers besides APP.HYTHE_DOMAIN, as the route table has it: a host name, a
+    wildcard such as `*.example.com`, either perhaps with a path, `example.com/shop`."""
 
     __tablename__ = "domains"
 
@@ -73,3 +75,13 @@ class DeployKey(Base):
     public: Mapped[str]  # ssh-ed25519 AAAA... hythe-APP
     private: Mapped[bytes]  # sealed, in OpenSSH's format
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Routing(Base):
+    """How the router handles an app's requests; without a row as it does by default."""
+
+    __tablename__ = "routing"
+
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True)
+    mode: Mapped[str] = mapped_column(default="serve")  # wire.MODES
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)  # RouteSettings.to_json

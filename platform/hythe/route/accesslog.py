@@ -1,4 +1,7 @@
-"""The access log: one line a request, written in batches, each batch with one O_APPEND write."""
+"""The access log: one line a request, written in batches, each batch with one O_APPEND write.
+
+The master opens the file, since workers may not be allowed to; they are handed it.
+"""
 
 import asyncio
 import os
@@ -8,22 +11,36 @@ from hythe import logs
 
 log = logs.get(__name__)
 
-
 _DELAY = 0.1
 _BATCH = 64 * 1024
 
 
 class AccessLog:
-    """A worker's writer; `path` None is standard output."""
+    """A worker's writer to the file `fd`. One of `sample` lines of requests without an error is
+    written."""
 
-    def __init__(self, path: Path | None, loop: asyncio.AbstractEventLoop) -> None:
-        self._path = path
+    def __init__(
+        self,
+        fd: int,
+        loop: asyncio.AbstractEventLoop,
+        sample: int = 1,
+        as_json: bool = False,
+    ) -> None:
+        self.as_json = as_json
+        self._fd = fd
         self._loop = loop
+        self._sample = sample
+        self.sampled = sample != 1
+        self._unseen = 0
         self._lines: list[str] = []
         self._size = 0
         self._timer: asyncio.TimerHandle | None = None
         self._lost = 0
-        self._fd = _open(path)
+
+    def skips(self) -> bool:
+        """Whether the sample leaves out the line that would come now."""
+        self._unseen = (self._unseen + 1) % self._sample
+        return self._unseen != 0
 
     def write(self, line: str) -> None:
         self._lines.append(line)
@@ -51,42 +68,50 @@ class AccessLog:
             log.warning("access log lines were lost", lines=self._lost)
             self._lost = 0
 
-    def reopen(self) -> None:
-        """The file was moved away: go on in a new one."""
+    def go_on_in(self, fd: int) -> None:
+        """The file was moved away; here is the next."""
         self.flush()
-        if self._path is not None:
-            os.close(self._fd)
-            self._fd = _open(self._path)
-
-    def close(self) -> None:
-        self.flush()
-        if self._path is not None:
-            os.close(self._fd)
-
-
-def _open(path: Path | None) -> int:
-    if path is None:
-        return 1
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        os.close(self._fd)
+        self._fd = fd
 
 
 class LogFile:
-    """The file as the master sees it: moved to NAME.1 when it is full."""
+    """The file as the master sees it: moved to NAME.1 when it is full. `path` None is standard
+    output."""
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path | None, size: int) -> None:
         self._path = path
         self._size = size
+        self.fd = 1
+        self.reopen()
+
+    def reopen(self) -> bool:
+        """Go on in the file that has the name now; false when there is none, or it fails."""
+        if self._path is None:
+            return False
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            fd = os.open(self._path, flags, 0o640)
+        except OSError as error:
+            log.error("access log cannot be opened", path=self._path, error=error)
+            return False
+        if self.fd != 1:
+            os.close(self.fd)
+        self.fd = fd
+        return True
 
     def rotate(self) -> bool:
-        """Move a full file away; true when writers must reopen."""
+        """Move a full file away and begin the next; true when it did."""
+        if self._path is None:
+            return False
         try:
             if self._path.stat().st_size < self._size:
                 return False
             self._path.replace(self._path.with_name(self._path.name + ".1"))
         except FileNotFoundError:
-            return False
+            pass
         except OSError as error:
             log.error("access log cannot be rotated", error=error)
             return False
-        return True
+        return self.reopen()

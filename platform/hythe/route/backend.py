@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import time
 from typing import TYPE_CHECKING, cast
 
 from hythe.route.body import BadBody, Body, ChunkedBody, EndlessBody, LengthBody
-from hythe.route.headers import BadHead
+from hythe.route.headers import BARE_LF, BadHead
 from hythe.route.response import ResponseHead
 
 if TYPE_CHECKING:
     from hythe.route.exchange import Exchange
     from hythe.route.proxy import Proxy
-
-BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
 class Backend(asyncio.Protocol):
@@ -59,9 +55,10 @@ class Backend(asyncio.Protocol):
         self._exchange = None
         if not self._reusable or self.closing:
             return False
-        self.resume()
+        if self._paused:
+            self.resume()
         self.reused = True
-        self.idle_since = time.monotonic()
+        self.idle_since = self._proxy.now
         return True
 
     def finish(self) -> None:
@@ -103,7 +100,7 @@ class Backend(asyncio.Protocol):
             exchange.tunnel.from_server(data)
             return
         self.received = True
-        exchange.moved()
+        exchange.client.deadline = self._proxy.horizon + exchange.rules.idle
         try:
             if self._body is None:
                 self._read_head(exchange, data)
@@ -140,8 +137,9 @@ class Backend(asyncio.Protocol):
                 self._buffer = buffer
                 self._check_beginning(buffer)
                 return
-            head = self._proxy.parse_response(buffer[:end])
-            buffer = buffer[end:]
+            begin, buffer = buffer[:end], buffer[end:]
+            parse = self._proxy.parse_response
+            head = parse.heads.young.get(begin) or parse(begin)
             if head.status >= 200:
                 break
             if exchange.interim(head):
@@ -149,11 +147,14 @@ class Backend(asyncio.Protocol):
                     exchange.tunnel.from_server(buffer)
                 return
         self._buffer = b""
-        body = self._body_of(head, exchange)
-        self._reusable = head.keep_alive and not isinstance(body, EndlessBody)
+        self._reusable = head.keep_alive
+        if head.length == len(buffer) and not head.bodiless(exchange.head.method):
+            exchange.respond_whole(head, buffer)  # as most do
+            return
         exchange.respond(head)
+        body = self._body_of(head, exchange)
         if body is None:
-            self._reusable = self._reusable and not buffer
+            self._reusable = head.keep_alive and not buffer
             exchange.response_ended()
             return
         self._body = body
@@ -171,6 +172,7 @@ class Backend(asyncio.Protocol):
         if head.chunked:
             return ChunkedBody()
         if head.length is None:
+            self._reusable = False
             return EndlessBody()
         return LengthBody(head.length) if head.length else None
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, cast
 
-from hythe.route import codes, logline, pages
-from hythe.route.backend import BARE_LF
-from hythe.route.body import BadBody, Body, ChunkedBody, LengthBody
+from hythe.route import codes, forward, logline, pages, request
+from hythe.route.body import LAST_CHUNK, BadBody, Body, ChunkedBody, LengthBody, chunk
 from hythe.route.codes import Answer
 from hythe.route.exchange import Exchange
 from hythe.route.headers import BadHead
 from hythe.route.request import RequestHead
+from hythe.route.response import ResponseHead
 from hythe.route.tunnel import Tunnel
 
 if TYPE_CHECKING:
+    from hythe.route.certificates import ServerSide
     from hythe.route.proxy import Proxy
 
 _BODY = 1  # the target cannot take more of the body
@@ -24,13 +24,23 @@ _LEADING_LINES = 2  # empty lines that may stand before a request
 
 
 class Client(asyncio.Protocol):
+    """HTTP/1. It is the Downstream of its exchanges, one at a time."""
+
     __slots__ = (
         "_advancing",
         "_body",
         "_buffer",
+        "_chunks",
         "_discarded",
+        "_eof",
         "_exchange",
+        "_fwd",
+        "_grace",
+        "_head_out",
+        "_keep_alive",
         "_leading",
+        "_lines",
+        "_lines_of",
         "_paused",
         "_proxy",
         "_tunnel",
@@ -39,18 +49,30 @@ class Client(asyncio.Protocol):
         "deadline",
         "ended",
         "peer",
+        "scheme",
+        "tls",
         "transport",
         "trusted",
     )
 
     transport: asyncio.Transport
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, tls: ServerSide | None = None) -> None:
         self._proxy = proxy
+        self.tls = tls
         self._buffer = b""  # what belongs to later requests, or to the head of the next
         self._body: Body | None = None  # of the current request, while some is missing
         self._exchange: Exchange | None = None
         self._tunnel: Tunnel | None = None
+        # What the last request's special lines came to: clients repeat them on a connection.
+        self._lines_of: object = None
+        self._lines = b""
+        self._fwd = ""
+        self._head_out = b""  # the response's head, until the first of its body joins it
+        self._chunks = False
+        self._keep_alive = False
+        self._eof = False  # the client sends no more, but may still read
+        self._grace: asyncio.TimerHandle | None = None
         self._paused = 0
         self._leading = 0
         self._advancing = False
@@ -60,6 +82,7 @@ class Client(asyncio.Protocol):
         self.ended = False  # nothing that comes in counts any more
         self.deadline = 0.0
         self.peer = ""
+        self.scheme = b"https" if tls is not None else b"http"
         self.trusted = False
 
     # What the transport calls
@@ -69,39 +92,57 @@ class Client(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         self.peer = name[0] if name else "unknown"
         self.trusted = self._proxy.trusts(self.peer)
-        self._proxy.clients.add(self)
-        self._rest()
-        if len(self._proxy.clients) > self._proxy.limits.connections:
+        self.deadline = self._proxy.later(self._proxy.timeouts.client_idle)
+        if not self._proxy.enter(self, self.peer):
             self._refuse(codes.of("H22"))
 
     def data_received(self, data: bytes) -> None:
-        if self.ended:
+        if self._exchange is None and not self._buffer and not self.ended:
+            proxy = self._proxy
+            self.deadline = proxy.horizon + proxy.timeouts.request_head
+            self._buffer = data
+            self._advance()
+        elif self.ended:
             self._discard(len(data))
         elif self._tunnel is not None:
             self._tunnel.from_client(data)
         elif self._body is not None:
             self._read_body(self._body, data)
-        elif self._exchange is not None:
-            self._buffer += data
-            if len(self._buffer) > self._proxy.limits.pipelined:
-                self._pause(_PIPELINE)
         else:
-            if not self._buffer:
-                self.deadline = time.monotonic() + self._proxy.timeouts.request_head
             self._buffer += data
-            self._advance()
+            if self._exchange is None:
+                self._advance()
+            elif len(self._buffer) > self._proxy.limits.pipelined:
+                self._pause(_PIPELINE)
 
-    def eof_received(self) -> None:
-        self._gone()
+    def eof_received(self) -> bool:
+        """The client sends no more. Whether it went away or only closed its half cannot be told:
+        a whole request is still answered, if its answer begins soon."""
+        if self._exchange is None or self._body is not None or self._tunnel is not None:
+            self._gone()
+            return False
+        self._eof = True
+        if self._grace is None and not self._exchange.answered:
+            self._grace = self._proxy.loop.call_later(
+                self._proxy.timeouts.half_closed, self._grace_over
+            )
+        return True
+
+    def _grace_over(self) -> None:
+        if self._exchange is not None and not self._exchange.answered:
+            self._gone()
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone()
-        self._proxy.clients.discard(self)
-        self._proxy.client_left()
+        self._proxy.leave(self, self.peer)
 
     def _gone(self) -> None:
         self.ended = True
         self._body = None
+        self._buffer = b""
+        if self._grace is not None:
+            self._grace.cancel()
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_lost()
@@ -135,10 +176,12 @@ class Client(asyncio.Protocol):
             self._refuse(codes.bad_request(error.status, error.cause))
         finally:
             self._advancing = False
+        if self._eof and self._exchange is None:
+            self._end()  # no more requests can come
 
     def _take_head(self) -> RequestHead | None:
         buffer = self._buffer
-        while buffer.startswith(b"\r\n"):
+        while buffer[:1] == b"\r" and buffer[1:2] == b"\n":
             self._leading += 1
             if self._leading > _LEADING_LINES:
                 raise BadHead(400, "Empty lines before the request")
@@ -146,29 +189,31 @@ class Client(asyncio.Protocol):
         limits = self._proxy.limits
         end = buffer.find(b"\r\n\r\n") + 4
         if end >= 4 and end <= limits.head:
-            head = self._proxy.parse_request(buffer[:end])
-            self._buffer = buffer[end:]
             self._leading = 0
-            return head
-        line = buffer.find(b"\r\n")
-        if (line if line >= 0 else len(buffer)) > limits.target + 64:
-            raise BadHead(414, f"The URI is longer than {limits.target} bytes")
-        if len(buffer) > limits.head:
-            raise BadHead(431, f"The head is longer than {limits.head} bytes")
-        if BARE_LF.search(buffer):
-            raise BadHead(400, "A bare LF in the head")
+            if end == len(buffer):
+                self._buffer = b""
+                return self._proxy.parse_request(buffer)
+            self._buffer = buffer[end:]
+            return self._proxy.parse_request(buffer[:end])
+        request.check_beginning(buffer, limits)
         return None
 
     def _begin(self, head: RequestHead) -> None:
-        exchange = self._exchange = Exchange(self._proxy, self, head)
+        if self._lines_of is not head.fields:
+            self._fwd = forward.forwarded_for(head, self.peer, self.trusted)
+            self._lines = forward.request_lines(
+                head, fwd=self._fwd, scheme=self.scheme, trusted=self.trusted
+            )
+            self._lines_of = head.fields
+        exchange = self._exchange = Exchange(self._proxy, self, head, self._fwd, self._lines)
         if head.has_body:
-            length = head.fields.length
-            self._body = ChunkedBody() if length is None else LengthBody(length)
+            self._body = ChunkedBody() if head.length is None else LengthBody(head.length)
             data, self._buffer = self._buffer, b""
             if data:
                 self._read_body(self._body, data)
-        if self._exchange is exchange:  # not refused over its body
-            exchange.start()
+            if self._exchange is not exchange:
+                return  # refused over its body
+        exchange.start()
 
     def _read_body(self, body: Body, data: bytes) -> None:
         exchange = self._exchange
@@ -183,15 +228,63 @@ class Client(asyncio.Protocol):
             self._buffer = rest
         exchange.request_body(payload, body.done)
 
-    def upgraded(self, tunnel: Tunnel) -> None:
+    # What exchanges ask for
+
+    def early(self, head: ResponseHead) -> None:
+        self.transport.write(b"%s%s\r\n" % (head.line, head.passed))
+
+    def respond(self, head: ResponseHead, added: bytes) -> None:
+        exchange = self._exchange
+        assert exchange is not None
+        asked = exchange.head
+        self._head_out, self._chunks, self._keep_alive = forward.response(
+            head,
+            asked,
+            keep_alive=asked.keep_alive and exchange.sent_whole and not self._proxy.draining,
+            date=self._proxy.date,
+            added=added,
+        )
+
+    def response_body(self, payload: bytes) -> None:
+        if self._chunks:
+            payload = chunk(payload)
+        if self._head_out:
+            payload = self._head_out + payload
+            self._head_out = b""
+        if payload:
+            self.transport.write(payload)
+
+    def response_ended(self) -> None:
+        if self._head_out or self._chunks:
+            self.transport.write(self._head_out + (LAST_CHUNK if self._chunks else b""))
+            self._head_out = b""
+            self._chunks = False
+
+    def respond_whole(self, head: ResponseHead, added: bytes, payload: bytes) -> None:
+        exchange = self._exchange
+        assert exchange is not None
+        asked = exchange.head
+        lasts = asked.minor == 1 and not asked.fields.closes and exchange.sent_whole
+        if lasts and head.plain and not added and not self._proxy.draining:
+            self._keep_alive = True
+            self.transport.write(head.plain + payload)
+            return
+        self.respond(head, added)
+        self.response_body(payload)
+        self.response_ended()
+
+    def upgraded(self, head: ResponseHead, tunnel: Tunnel) -> None:
         """From here on bytes pass as they are; those that came too early follow now."""
+        self.transport.write(
+            b"%s%sConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n"
+            % (head.line, head.passed, head.websocket_accept)
+        )
+        self._keep_alive = False
         self._tunnel = tunnel
         data, self._buffer = self._buffer, b""
         self._resume(_PIPELINE)
         if data:
             tunnel.from_client(data)
-
-    # What exchanges ask for
 
     def write(self, data: bytes) -> None:
         self.transport.write(data)
@@ -206,21 +299,27 @@ class Client(asyncio.Protocol):
     def release_body(self) -> None:
         self._resume(_BODY)
 
-    def done(self, keep_alive: bool) -> None:
-        """The exchange is over and all of its answer is written."""
-        self._exchange = None
+    def done(self) -> None:
+        exchange, self._exchange = self._exchange, None
         self._tunnel = None
         if self.ended:
             return
-        if not keep_alive:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        if not self._keep_alive or exchange is None or not exchange.sent_whole:
             self._end()
             return
-        self._resume(_BODY | _PIPELINE)
-        self._rest()
-        if self._proxy.draining and not self._buffer:
+        if self._paused:
+            self._resume(_BODY | _PIPELINE)
+        proxy = self._proxy
+        if self._buffer or self._eof:
+            self.deadline = proxy.horizon + proxy.timeouts.request_head
+            self._advance()
+        elif proxy.draining:
             self._end()
         else:
-            self._advance()
+            self.deadline = proxy.horizon + proxy.timeouts.client_idle
 
     def abort(self) -> None:
         """Cut the connection, so that nobody takes what was sent for the whole."""
@@ -235,17 +334,17 @@ class Client(asyncio.Protocol):
 
     # The end
 
-    def _rest(self) -> None:
-        timeouts = self._proxy.timeouts
-        waits = timeouts.request_head if self._buffer else timeouts.client_idle
-        self.deadline = time.monotonic() + waits
-
     def _refuse(self, answer: Answer) -> None:
         """The request cannot be read, so neither can any after it."""
         kind, content = pages.body(answer, wants_json=False)
-        head = pages.head(answer, kind, len(content), self._proxy.date, close=True)
-        self.transport.write(head + content)
-        self._proxy.log.write(logline.refused(answer, fwd=self.peer, size=len(content)))
+        log = self._proxy.log
+        head = pages.head(answer, kind, len(content))
+        self.transport.write(forward.refusal(head, self._proxy.date) + content)
+        log.write(
+            logline.refused(
+                answer, fwd=self.peer, size=len(content), scheme=self.scheme, as_json=log.as_json
+            )
+        )
         self._end()
 
     def _end(self) -> None:
@@ -260,11 +359,11 @@ class Client(asyncio.Protocol):
         timeouts = self._proxy.timeouts
         self._unflushed = self.transport.get_write_buffer_size()
         if unread and self.transport.can_write_eof():
-            self.deadline = time.monotonic() + timeouts.linger
+            self.deadline = self._proxy.later(timeouts.linger)
             self._resume(_BODY | _PIPELINE)
             self.transport.write_eof()
         else:
-            self.deadline = time.monotonic() + timeouts.rolling
+            self.deadline = self._proxy.later(timeouts.rolling)
             self.transport.close()
 
     def _discard(self, size: int) -> None:
@@ -278,7 +377,7 @@ class Client(asyncio.Protocol):
             unflushed = self.transport.get_write_buffer_size()
             if unflushed and unflushed < self._unflushed:
                 self._unflushed = unflushed  # it reads, if slowly
-                self.deadline = time.monotonic() + self._proxy.timeouts.rolling
+                self.deadline = self._proxy.later(self._proxy.timeouts.rolling)
             else:
                 self.transport.abort()
         elif self._exchange is not None:

@@ -12,7 +12,9 @@ class Answer:
     code: str
     cause: str
     fix: str
-    location: str = ""  # of a redirect
+    retry_after: int = 0  # seconds, sent when there are any
+    location: str = ""  # where to go instead
+    text: str = ""  # the whole body, in place of a page
 
 
 _OWNER = "If it is your app, see `hythe ps` and `hythe logs`."
@@ -64,7 +66,23 @@ def of(code: str) -> Answer:
 
 
 def moved(location: str) -> Answer:
-    return Answer(307, "moved", "This is at another address", f"Go to {location}", location)
+    return Answer(
+        307, "moved", "This is at another address", f"Go to {location}", location=location
+    )
+
+
+def too_many(wait: int) -> Answer:
+    """The sender is over the app's rate; `wait` in seconds."""
+    return Answer(429, "http-429", "Too many requests", "Send them more slowly.", wait)
+
+
+def challenge(text: str) -> Answer:
+    """What a certificate authority asked to see."""
+    return Answer(200, "", "", "", text=text)
+
+
+def moved_to_https(url: str) -> Answer:
+    return Answer(308, "https", "This app answers by HTTPS only", f"Go to {url}", location=url)
 
 
 def bad_request(status: int, cause: str) -> Answer:

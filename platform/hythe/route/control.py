@@ -22,18 +22,18 @@ _LONGEST = 1.0
 
 
 class ControlLink:
-    """`on_table` gets each table document that arrives; `on_open` is called after the hello."""
+    """`on_message` gets what arrives; `on_open` is called after the hello."""
 
     def __init__(
         self,
         path: Path,
         hello: Callable[[], dict[str, Any]],
-        on_table: Callable[[Any], None],
+        on_message: Callable[[dict[str, Any]], None],
         on_open: Callable[[], None],
     ) -> None:
         self._path = path
         self._hello = hello
-        self._on_table = on_table
+        self._on_message = on_message
         self._on_open = on_open
         self._link: LineSocket | None = None
         self._dialled: int | None = None  # the inode of the socket that the link was made to
@@ -86,9 +86,8 @@ class ControlLink:
                 self._link.flush()
             if events & (select.POLLIN | select.POLLHUP | select.POLLERR):
                 for message in self._link.receive():
-                    if message.get("type") == "table":
-                        self._delay = _SHORTEST
-                        self._on_table(message.get("table"))
+                    self._delay = _SHORTEST
+                    self._on_message(message)
         except LinkClosed as error:
             self._drop(str(error))
 
@@ -102,6 +101,18 @@ class ControlLink:
             self._drop(str(error))
             return False
         return True
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send something that may be lost when the link is."""
+        try:
+            if self._link is not None:
+                self._link.send(message)
+        except LinkClosed as error:
+            self._drop(str(error))
+
+    def greet(self) -> None:
+        """Say hello again: the control plane answers with the whole table."""
+        self.say(self._hello())
 
     def close(self) -> None:
         if self._link is not None:

@@ -1,22 +1,24 @@
-"""The way from a request to a connection: resolve, choose, connect, and try again."""
+"""The way from a request to a connection: resolve, wait, choose, connect, and try again."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING
 
 from hythe.route import codes
 from hythe.route.backend import Backend
-from hythe.route.balance import choose
-from hythe.route.codes import Answer
-from hythe.route.request import RequestHead
-from hythe.route.table import LiveRoute
-from hythe.route.upstream import Upstream
-from hythe.wire import Target
+from hythe.route.gate import refusal
+from hythe.route.table import AmbiguousPath
+from hythe.route.tally import CONNECT_FAILURES, CONNECTS, EJECTIONS, QUEUED, RETRIES
+from hythe.route.waiting import Waiting
+from hythe.wire import HOLD, Target
 
 if TYPE_CHECKING:
     from hythe.route.exchange import Exchange
+    from hythe.route.liveroute import LiveRoute
+    from hythe.route.upstream import Upstream
 
 _ATTEMPTS = 3
 
@@ -28,20 +30,26 @@ class Dial:
         "_attempts",
         "_connecting",
         "_exchange",
-        "_started",
         "_tried",
+        "_tunnel",
         "_upstream",
+        "_wait_until",
+        "_waiting",
         "milliseconds",
+        "route",
         "target",
     )
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._started = time.monotonic()
-        self._tried: set[Upstream] = set()
+        self._tried: tuple[Upstream, ...] = ()
+        self._tunnel = False
         self._attempts = 0
         self._upstream: Upstream | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._waiting: Waiting | None = None
+        self._wait_until = 0.0
+        self.route: LiveRoute | None = None  # of the last attempt
         self.target: Target | None = None  # of the last attempt
         self.milliseconds = 0
 
@@ -54,38 +62,101 @@ class Dial:
     def retired(self) -> bool:
         return self._upstream is not None and self._upstream.retired
 
+    @property
+    def overdue(self) -> str:
+        """The code for a request that did not get a connection in time."""
+        if self._waiting is None:
+            return "H19"
+        return "H20" if self._holds else "H11"
+
+    @property
+    def _holds(self) -> bool:
+        return self.route is not None and self.route.wire.mode == HOLD
+
     def start(self) -> None:
         """One attempt, by the current table."""
         exchange = self._exchange
-        route = exchange.proxy.table.find(exchange.head.fields.host)
+        head = exchange.head
+        self._waiting = None  # if it waited: it was woken
+        try:
+            route = self.route = exchange.proxy.table.find(head.fields.host, head.target)
+        except AmbiguousPath:
+            exchange.answer(codes.bad_request(400, "The path can be read in more than one way"))
+            return
         if route is None:
             exchange.answer(codes.UNKNOWN_HOST)
             return
-        if route.redirect:
-            exchange.answer(_elsewhere(route, exchange.head))
+        exchange.rules = route.rules
+        if route.gated and not self._pass_gate(route):
             return
-        upstream = choose(route.upstreams, self._tried, time.monotonic())
-        if upstream is None:
-            exchange.answer(codes.of(route.error))
+        cookie = _cookie(head.block.passed, route) if route.rules.sticky else b""
+        upstream = route.pick(self._tried, cookie)
+        if upstream is not None:
+            self._try(upstream, route)
+        elif route.upstreams:
+            self._wait(route)
+        else:
+            exchange.answer(codes.of(route.wire.error))
+
+    def _pass_gate(self, route: LiveRoute) -> bool:
+        first = not self._attempts and not self._wait_until
+        answer = refusal(self._exchange, route) if first else None
+        if answer is not None:
+            self._exchange.answer(answer)
+            return False
+        if route.wire.mode == HOLD:
+            self._wait(route)
+            return False
+        return True
+
+    # Waiting
+
+    def _wait(self, route: LiveRoute) -> None:
+        """Until a place is free, or the table lets it pass; the client's deadline ends it."""
+        exchange = self._exchange
+        proxy = exchange.proxy
+        waiting = proxy.table.queue(route, proxy.make_queue)
+        now = time.monotonic()
+        if self._wait_until:
+            waiting.add_again(self)
+        elif len(waiting) >= route.rules.backlog or not route.rules.hold:
+            exchange.fail("H20" if not route.rules.hold and self._holds else "H11")
             return
+        else:
+            self._wait_until = now + route.rules.hold
+            proxy.table.tally(route).count(QUEUED)
+            waiting.add(self)
+        self._waiting = waiting
+        exchange.touch(self._wait_until - now)
+
+    # Connecting
+
+    def _try(self, upstream: Upstream, route: LiveRoute) -> None:
+        exchange = self._exchange
         self._attempts += 1
-        self._tried.add(upstream)
+        if self._attempts > 1:
+            exchange.proxy.table.tally(route).count(RETRIES)
         self._upstream = upstream
         self.target = upstream.target
         upstream.enter()
         # A kept-alive connection may die under a request: only one that can be repeated risks it.
         backend = upstream.take() if exchange.head.repeatable else None
         if backend is not None:
-            self._connected(backend)
+            exchange.connected(backend)
         else:
-            self._connecting = exchange.proxy.loop.create_task(self._connect(upstream.target))
+            # Each attempt has its own limit as well.
+            exchange.touch(route.rules.connect * _ATTEMPTS)
+            self._connecting = exchange.proxy.loop.create_task(self._connect(upstream, route))
 
-    async def _connect(self, target: Target) -> None:
+    async def _connect(self, upstream: Upstream, route: LiveRoute) -> None:
         proxy = self._exchange.proxy
+        tally = proxy.table.tally(route)
+        tally.count(CONNECTS)
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(proxy.timeouts.connect):
+            async with asyncio.timeout(route.rules.connect):
                 _, backend = await proxy.loop.create_connection(
-                    lambda: Backend(proxy), target.host, target.port
+                    lambda: Backend(proxy), upstream.target.host, upstream.target.port
                 )
         except TimeoutError:
             self._unreached("H19")
@@ -95,41 +166,73 @@ class Dial:
             if backend.closing:
                 self._unreached("H21")
             else:
-                self._connected(backend)
-
-    def _connected(self, backend: Backend) -> None:
-        self._connecting = None
-        self.milliseconds = int((time.monotonic() - self._started) * 1000)
-        self._exchange.connected(backend)
+                self._connecting = None
+                self.milliseconds += int((time.monotonic() - began) * 1000)
+                self._exchange.connected(backend)
 
     def _unreached(self, code: str) -> None:
         """Nothing was sent, so any request may try again."""
         self._connecting = None
-        self.leave(well=False)
+        if self.route is not None:
+            self._exchange.proxy.table.tally(self.route).count(CONNECT_FAILURES)
         if self.again:
-            self.start()
+            self.retry(well=False)
         else:
+            self.leave(well=False)
             self._exchange.fail(code)
+
+    def retry(self, *, well: bool | None) -> None:
+        """Another attempt, at another target where there is one."""
+        if self._upstream is not None:
+            self._tried += (self._upstream,)
+        self.leave(well=well)
+        self.start()
+
+    @property
+    def new_cookie(self) -> bytes:
+        """The header that keeps a browser at this target; b"" when there is nothing to tell."""
+        route, upstream = self.route, self._upstream
+        if route is None or upstream is None or not route.rules.sticky:
+            return b""
+        value = route.cookie_of(upstream)
+        if _cookie(self._exchange.head.block.passed, route) == value:
+            return b""
+        return b"Set-Cookie: %s=%s; Path=/; HttpOnly; SameSite=Lax\r\n" % (route.cookie_name, value)
+
+    def opened_tunnel(self) -> None:
+        """The request became a WebSocket, which no longer counts against the target's limit."""
+        if self._upstream is not None:
+            self._tunnel = True
+            self._upstream.tunnels += 1
+
+    def part(self) -> None:
+        """The exchange is over. Two objects that hold each other wait for the collector."""
+        del self._exchange
 
     def leave(self, *, well: bool | None = None, keeping: Backend | None = None) -> None:
         """Give up the place; `well` says how the target did, None that it was not its doing."""
         if self._connecting is not None:
             self._connecting.cancel()
             self._connecting = None
+        if self._waiting is not None:
+            self._waiting.discard(self)
+            self._waiting = None
         upstream, self._upstream = self._upstream, None
         if upstream is None:
             return
+        if self._tunnel:
+            self._tunnel = False
+            upstream.tunnels -= 1
         if well:
-            upstream.succeeded()
-        elif well is not None:
-            upstream.failed(time.monotonic())
+            upstream.failures = 0
+        elif well is not None and upstream.failed(time.monotonic()) and self.route is not None:
+            self._exchange.proxy.table.tally(self.route).count(EJECTIONS)
         if keeping is not None:
             upstream.keep(keeping, self._exchange.proxy.limits.idle_backends)
         upstream.leave()
 
 
-def _elsewhere(route: LiveRoute, head: RequestHead) -> Answer:
-    """Only what carries no body is sent on: a client may have put a secret into anything else."""
-    if head.method in (b"GET", b"HEAD"):
-        return codes.moved(route.redirect + head.target.decode())
-    return codes.of(route.error)
+def _cookie(passed: bytes, route: LiveRoute) -> bytes:
+    """The value of a route's sticky cookie, b"" without one."""
+    match = re.search(rb"(?im)^cookie:.*?[ ;]%s=([0-9a-f]{16})" % route.cookie_name, passed)
+    return match[1] if match else b""

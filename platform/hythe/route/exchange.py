@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,10 @@ from hythe.route.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from hythe.route.backend import Backend
-    from hythe.route.client import Client
+    from hythe.route.downstream import Downstream
     from hythe.route.proxy import Proxy
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CONTINUE = ResponseHead(100, b"Continue", b"")
 _TARGET_FAILURES = frozenset(("H12", "H13", "H17", "H18"))
 
 
@@ -29,53 +28,52 @@ class Exchange:
         "_arrived",
         "_backend",
         "_bytes",
-        "_chunks",
         "_dial",
         "_fwd",
-        "_head_out",
-        "_keep_alive",
-        "_received",
+        "_lines",
         "_request_id",
-        "_sent_whole",
         "_started",
         "_status",
         "_unsent",
         "client",
         "head",
         "proxy",
+        "received",
+        "rules",
+        "sent_whole",
         "tunnel",
     )
 
-    def __init__(self, proxy: Proxy, client: Client, head: RequestHead) -> None:
+    def __init__(
+        self, proxy: Proxy, client: Downstream, head: RequestHead, fwd: str, lines: bytes
+    ) -> None:
+        """`fwd` and `lines` are what forward.forwarded_for and request_lines give."""
         self.proxy = proxy
         self.client = client
         self.head = head
+        self.rules = proxy.rules  # of the route, once there is one
         self.tunnel: Tunnel | None = None
         self._started = time.monotonic()
-        self._arrived = time.time()
-        self._fwd = forward.forwarded_for(head, client.peer, client.trusted)
+        self._arrived = self._started + proxy.epoch
+        self._fwd = fwd
+        self._lines = lines
         kept = head.fields.request_id.decode() if client.trusted else ""
-        self._request_id = kept or f"{random.getrandbits(128):032x}"
+        self._request_id = kept or proxy.request_ids()
         self._dial = Dial(self)
         self._backend: Backend | None = None
-        self._unsent: list[bytes] = []  # body that arrived before there was a connection
-        self._received = 0  # bytes of the request's body
-        self._sent_whole = not head.has_body
-        self._head_out = b""  # the response's head, until the first of its body joins it
+        self._unsent: list[bytes] | None = None  # body that came before there was a connection
+        self.received = 0  # bytes of the request's body
+        self.sent_whole = not head.has_body
         self._answered = False  # bytes of a final response have left
-        self._chunks = False
-        self._keep_alive = head.keep_alive
         self._status = 0
         self._bytes = 0  # of the response's body
 
     def start(self) -> None:
-        limit = self.proxy.limits.body
-        if limit and (self.head.fields.length or 0) > limit:
-            self.refuse(413, f"The body is longer than {limit} bytes")
+        tls = self.client.tls
+        if tls is not None and not tls.serves(self.head.fields.host):
+            self.answer(codes.of("H31"), f"the connection was opened for {tls.name}")
             return
-        timeouts = self.proxy.timeouts
-        self._touch(timeouts.connect * 3 + timeouts.tick)  # each attempt has its own limit as well
-        if not self._sent_whole:
+        if not self.sent_whole:
             self.client.hold_body()
         self._dial.start()
 
@@ -83,35 +81,32 @@ class Exchange:
         """There is a connection: send all that is there to send."""
         self._backend = backend
         backend.attach(self)
-        head = forward.request_head(
-            self.head,
-            fwd=self._fwd,
-            request_id=self._request_id,
-            start=self._arrived,
-            trusted=self.client.trusted,
-        )
-        unsent, self._unsent = self._unsent, []
-        self.client.release_body()
+        head = forward.request_head(self.head, self._lines, self._request_id, self._arrived)
+        unsent, self._unsent = self._unsent, None
         if unsent:
             backend.transport.writelines([head, *unsent])
         else:
             backend.transport.write(head)
-        if self.head.awaits_continue and not self._sent_whole and not self._received:
-            self.client.write(_CONTINUE)
-        self.moved()
+        if self.head.has_body:
+            self.client.release_body()
+            if self.head.awaits_continue and not self.sent_whole and not self.received:
+                self.client.early(_CONTINUE)
+        waits = self.rules.first_byte if self.sent_whole else self.proxy.timeouts.body_idle
+        self.client.deadline = self.proxy.horizon + waits
 
     # What the client sends
 
     def request_body(self, payload: bytes, done: bool) -> None:
-        self._received += len(payload)
-        limit = self.proxy.limits.body
-        if limit and self._received > limit:
+        self.received += len(payload)
+        limit = self.rules.body_limit
+        if limit and self.received > limit:
             self.refuse(413, f"The body is longer than {limit} bytes")
             return
         if self.head.fields.chunked:
             payload = chunk(payload) + (LAST_CHUNK if done else b"")
-        self._sent_whole = done
+        self.sent_whole = done
         if self._backend is None:
+            self._unsent = self._unsent or []
             self._unsent.append(payload)
         else:
             self.send(payload)
@@ -140,7 +135,7 @@ class Exchange:
             self._upgrade(head)
             return True
         if head.status == 103 and self.head.minor == 1:
-            self.client.write(head.start + b"\r\n")
+            self.client.early(head)
         return False  # surplus 100s and what is unknown end here
 
     def _upgrade(self, head: ResponseHead) -> None:
@@ -149,13 +144,12 @@ class Exchange:
             self.fail("H17", "a 101 that was not asked for, or with a wrong key")
             return
         self._answered = True
-        self._keep_alive = False
         self._status = 101
-        self.client.write(head.start + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         self.tunnel = Tunnel(self)
+        self._dial.opened_tunnel()
         self.proxy.tunnels.add(self)
         self.stay_open()
-        self.client.upgraded(self.tunnel)
+        self.client.upgraded(head, self.tunnel)
         if self.retired or self.proxy.draining:
             self.tunnel.part()
 
@@ -164,43 +158,67 @@ class Exchange:
         """The target has left the table."""
         return self._dial.retired
 
+    @property
+    def answered(self) -> bool:
+        """Bytes of the answer have left."""
+        return self._answered
+
     def respond(self, head: ResponseHead) -> None:
         """The final head has arrived."""
-        relay = forward.response(
-            head,
-            self.head,
-            keep_alive=self._keep_alive and self._sent_whole and not self.proxy.draining,
-            date=self.proxy.date,
-        )
         self._status = head.status
-        self._head_out = relay.head
-        self._chunks = relay.chunks
-        self._keep_alive = relay.keep_alive
+        self.client.respond(head, self._added())
+
+    def _added(self) -> bytes:
+        """Header lines of the router's own."""
+        rules = self.rules
+        lines = self._dial.new_cookie if rules.sticky else b""
+        if rules.hsts and self.secure:
+            lines += b"Strict-Transport-Security: max-age=%d\r\n" % rules.hsts
+        return lines
+
+    @property
+    def secure(self) -> bool:
+        """The client came by HTTPS, to us or to the proxy in front that we trust."""
+        proto = self.head.fields.forwarded_proto if self.client.trusted else b""
+        return (proto or self.client.scheme) == b"https"
+
+    @property
+    def https_url(self) -> str:
+        """This request's address by HTTPS."""
+        fields, port = self.head.fields, self.proxy.https_port
+        target = self.head.target.decode() if self.head.target != b"*" else "/"
+        return f"https://{fields.host}{'' if port == 443 else f':{port}'}{target}"
 
     def response_body(self, payload: bytes) -> None:
         self._bytes += len(payload)
-        self._write(chunk(payload) if self._chunks else payload)
+        self._answered = True
+        self.client.response_body(payload)
 
-    def _write(self, data: bytes) -> None:
-        if self._head_out:
-            head, self._head_out = self._head_out, b""
-            self._answered = True
-            data = head + data
-        if data:
-            self.client.write(data)
+    def respond_whole(self, head: ResponseHead, payload: bytes) -> None:
+        """The final head and all of its body have arrived."""
+        self._status = head.status
+        self._bytes = len(payload)
+        self._answered = True
+        rules = self.rules
+        added = self._added() if rules.sticky or rules.hsts else b""
+        self.client.respond_whole(head, added, payload)
+        self._end()
 
     def response_ended(self) -> None:
-        self._write(LAST_CHUNK if self._chunks else b"")
+        self.client.response_ended()
+        self._end()
+
+    def _end(self) -> None:
         backend, self._backend = self._backend, None
         well = self._status < 500
-        if backend is not None and self._sent_whole and backend.release():
+        if backend is not None and self.sent_whole and backend.release():
             self._dial.leave(well=well, keeping=backend)
         else:
             if backend is not None:
                 backend.close()
             self._dial.leave(well=well)
         self._log(self._status, self._bytes)
-        self.client.done(self._keep_alive and self._sent_whole)
+        self.client.done()
 
     def backend_lost(self) -> None:
         """The connection to the target is gone, and the response was not whole."""
@@ -209,8 +227,7 @@ class Exchange:
             self.end_tunnel()
         elif backend and not backend.received and self.head.repeatable and self._dial.again:
             self._backend = None
-            self._dial.leave(well=None if backend.reused else False)
-            self._dial.start()
+            self._dial.retry(well=None if backend.reused else False)
         else:
             self.fail("H18" if self._answered else "H13")
 
@@ -233,32 +250,34 @@ class Exchange:
 
     # Time
 
-    def _touch(self, seconds: float) -> None:
-        self.client.deadline = time.monotonic() + seconds
+    def touch(self, seconds: float) -> None:
+        self.client.deadline = self.proxy.later(seconds)
 
     def moved(self) -> None:
         """A byte moved: the clock starts again."""
-        timeouts = self.proxy.timeouts
+        backend = self._backend
         if self.tunnel is not None:
             self.stay_open()
-        elif self._backend is not None and self._backend.received:
-            self._touch(timeouts.rolling)
+        elif backend is not None and backend.received:
+            self.touch(self.rules.idle)
+        elif self.sent_whole:
+            self.touch(self.rules.first_byte)
         else:
-            self._touch(timeouts.first_byte if self._sent_whole else timeouts.body_idle)
+            self.touch(self.proxy.timeouts.body_idle)
 
     def stay_open(self) -> None:
         if self.tunnel is not None:
-            self._touch(self.tunnel.patience(self.proxy.timeouts.websocket_idle))
+            self.touch(self.tunnel.patience(self.rules.websocket_idle))
 
     def expired(self) -> None:
         if self.tunnel is not None:
             self.end_tunnel()
         elif self._backend is None:
-            self.fail("H19")
+            self.fail(self._dial.overdue)
         elif self._backend.received:
             self.fail("H28" if self.client.blocked else "H15")
         else:
-            self.fail("H12" if self._sent_whole or self.client.holds_body else "H28")
+            self.fail("H12" if self.sent_whole or self.client.holds_body else "H28")
 
     # The end
 
@@ -271,7 +290,7 @@ class Exchange:
         backend.finish()
         self._dial.leave(well=True)
         self._log(101, tunnel.received)
-        self.client.done(False)
+        self.client.done()
 
     def fail(self, code: str, detail: str = "") -> None:
         """Answer with an error, or cut the connection when an answer has begun."""
@@ -288,14 +307,12 @@ class Exchange:
     def answer(self, answer: Answer, detail: str = "") -> None:
         """Answer in place of the app."""
         self._drop()
-        keep = self._keep_alive and self._sent_whole and not self.proxy.draining
         kind, content = pages.body(answer, self.head.fields.wants_json)
-        self.client.write(
-            pages.head(answer, kind, len(content), self.proxy.date, close=not keep)
-            + (b"" if self.head.method == b"HEAD" else content)
-        )
-        self._log(answer.status, len(content), answer, detail)
-        self.client.done(keep)
+        self.client.respond(pages.head(answer, kind, len(content)), self._added())
+        self.client.response_body(b"" if self.head.method == b"HEAD" else content)
+        self.client.response_ended()
+        self._log(answer.status, len(content), answer if answer.status >= 400 else None, detail)
+        self.client.done()
 
     def _abort(self, answer: Answer, status: int, detail: str = "") -> None:
         self._drop()
@@ -309,18 +326,35 @@ class Exchange:
             backend.close()
         self._dial.leave()
 
+    @property
+    def sender(self) -> str:
+        """The address that the request came from, as far as that can be believed."""
+        before = self.head.fields.forwarded_for if self.client.trusted else b""
+        return before.rpartition(b",")[2].strip().decode() or self.client.peer
+
     def _log(self, status: int, size: int, answer: Answer | None = None, detail: str = "") -> None:
-        self.proxy.log.write(
+        seconds = time.monotonic() - self._started
+        proxy, dial = self.proxy, self._dial
+        tally = (dial.route and dial.route.tally) or proxy.table.tally(dial.route)
+        tally.served(status, int(seconds * 1e6), self.received, size)
+        dial.part()
+        if answer is not None:
+            tally.error(answer.code)
+        elif proxy.log.sampled and proxy.log.skips():
+            return
+        proxy.log.write(
             logline.served(
                 self.head,
                 request_id=self._request_id,
                 fwd=self._fwd,
-                target=self._dial.target,
-                connect=self._dial.milliseconds,
-                service=int((time.monotonic() - self._started) * 1000),
+                target=dial.target,
+                connect=dial.milliseconds,
+                service=int(seconds * 1000),
                 status=status,
                 size=size,
                 answer=answer,
                 detail=detail,
+                scheme=self.client.scheme,
+                as_json=proxy.log.as_json,
             )
         )

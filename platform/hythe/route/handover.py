@@ -10,37 +10,39 @@ import os
 import socket
 
 _FIRST = 3  # SD_LISTEN_FDS_START
-_NAME = "hythe-http-"
+_NAME = "hythe-"
 
 
-def kept() -> list[socket.socket]:
-    """The listening sockets that an earlier master gave to keep, in their order."""
+def name(kind: str, number: int) -> str:
+    """What systemd calls a socket: its kind (http, https) and its worker's seat."""
+    return f"{_NAME}{kind}-{number}"
+
+
+def kept() -> dict[str, socket.socket]:
+    """The listening sockets that an earlier master gave to keep, by name."""
     here = os.environ.pop("LISTEN_PID", "") == str(os.getpid())
     count = int(os.environ.pop("LISTEN_FDS", "0") or 0)
     names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
     if not here:
-        return []
+        return {}
     ours: dict[str, socket.socket] = {}
-    for fd, name in zip(range(_FIRST, _FIRST + count), names, strict=False):
+    for fd, given in zip(range(_FIRST, _FIRST + count), names, strict=False):
         os.set_inheritable(fd, False)
-        if name.startswith(_NAME) and name not in ours:
-            ours[name] = socket.socket(fileno=fd)
+        if given.startswith(_NAME) and given not in ours:
+            ours[given] = socket.socket(fileno=fd)
         else:
             os.close(fd)
-    return [ours[name] for name in sorted(ours, key=lambda n: int(n.removeprefix(_NAME)))]
+    return ours
 
 
-def keep(listeners: list[socket.socket], known: int) -> None:
-    """Give these sockets to keep; `known` of them were kept before, from the first on."""
-    for number, listener in enumerate(listeners):
-        if number >= known:
-            _send(f"FDSTORE=1\nFDNAME={_NAME}{number}", [listener.fileno()])
+def keep(name: str, listener: socket.socket) -> None:
+    """Give a socket to keep."""
+    _send(f"FDSTORE=1\nFDNAME={name}", [listener.fileno()])
 
 
-def drop(first: int, count: int) -> None:
-    """Let go of kept sockets that are not needed any more."""
-    for number in range(first, first + count):
-        _send(f"FDSTOREREMOVE=1\nFDNAME={_NAME}{number}")
+def drop(name: str) -> None:
+    """Let go of a kept socket that is not needed any more."""
+    _send(f"FDSTOREREMOVE=1\nFDNAME={name}")
 
 
 def ready() -> None:

@@ -1,16 +1,18 @@
-"""Header blocks: checked by llhttp and by the rules that it leaves to us.
+"""Header blocks: parsed strictly, remembered line by line.
 
-Both directions go through here and are equally strict. The block is the bytes after the start line,
-up to and with the empty line.
+Both directions go through here and are equally strict (RFC 9112, sections 5 and 6). A block is the
+bytes after the start line, up to and with the empty line.
 """
 
+import enum
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Generic, NamedTuple, TypeVar
 
-import httptools
-
+from hythe.route.memo import Memo
 from hythe.route.options import Limits
+
+T = TypeVar("T")
 
 
 class BadHead(Exception):
@@ -43,51 +45,94 @@ HOP_BY_HOP = frozenset(
     )
 )
 
+# No space before the colon, no folding, no control bytes, and so no bare CR or LF.
+_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)")
+BARE_LF = re.compile(rb"(?<!\r)\n")
 _DIGITS = re.compile(rb"\d{1,18}")
 
 
-class _Collector:
-    def __init__(self) -> None:
-        self.fields: list[Field] = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.fields.append(Field(name.lower(), name, value.strip(b" \t")))
+class _Kind(enum.Enum):
+    SPECIAL = 1
 
 
-def parse(block: bytes, limits: Limits) -> list[Field]:
-    """The fields of a block. Names with `_` are dropped: to WSGI apps they alias to `-`."""
-    collector = _Collector()
-    try:
-        # A fixed start line: start lines have stricter rules of their own, see request, response.
-        httptools.HttpRequestParser(collector).feed_data(b"POST / HTTP/1.1\r\n" + block)
-    except httptools.HttpParserUpgrade:
-        pass  # llhttp stops after such a head, which is all that it was given
-    except httptools.HttpParserError as error:
-        framing(collector.fields)
-        raise BadHead(400, f"Bad header: {error}") from None
-    fields = collector.fields
-    if len(fields) > limits.headers:
-        raise BadHead(431, f"More than {limits.headers} headers")
-    if any(len(field.name) + len(field.value) + 4 > limits.header_line for field in fields):
-        raise BadHead(431, f"A header line is longer than {limits.header_line} bytes")
-    return [field for field in fields if b"_" not in field.name]
+class Block(NamedTuple, Generic[T]):
+    fields: T  # what the special lines say
+    length: int | None  # the Content-Length
+    passed: bytes  # the other lines, as they are sent on
 
 
-def framing(fields: Iterable[Field]) -> tuple[int | None, bool]:
-    """(length, chunked) of the body that a head announces."""
-    lengths = [field.value for field in fields if field.key == b"content-length"]
+class HeaderReader(Generic[T]):
+    """Reads blocks of one direction.
+
+    `special` tells which keys mean something to the router. `interpret` gets their fields in
+    order, without Content-Length, and gives (what they say, the names that Connection lists).
+    The lines of the block are remembered one by one and the special ones together, so a block of
+    which one line is new costs little more than one that was seen before.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        special: Callable[[bytes], bool],
+        interpret: Callable[[list[Field]], tuple[T, frozenset[bytes]]],
+    ) -> None:
+        self._limits = limits
+        self._special = special
+        self.blocks = Memo(self._read)  # reads a block, or raises BadHead
+        self._lines = Memo(self._line, entries=4096)
+        self._said = Memo(lambda lines: interpret([_field(line) for line in lines.splitlines()]))
+
+    def _read(self, block: bytes) -> Block[T]:
+        lines = block.split(b"\r\n")[:-2]
+        if len(lines) > self._limits.headers:
+            raise BadHead(431, f"More than {self._limits.headers} headers")
+        entries: list[bytes | int | _Kind | None] = [*map(self._lines.young.get, lines)]
+        if None in entries:
+            pairs = zip(lines, entries, strict=True)
+            entries = [self._lines(line) if entry is None else entry for line, entry in pairs]
+        lengths = [entry for entry in entries if type(entry) is int]
+        if len(lengths) > 1:
+            raise BadHead(400, "More than one Content-Length")
+        passed = [entry for entry in entries if type(entry) is bytes]
+        special = [
+            line for line, entry in zip(lines, entries, strict=True) if entry is _Kind.SPECIAL
+        ]
+        said, listed = self._said(b"\n".join(special))
+        if listed:
+            passed = [line for line in passed if line.partition(b":")[0].lower() not in listed]
+        return Block(said, lengths[0] if lengths else None, b"".join(passed))
+
+    def _line(self, line: bytes) -> bytes | int | _Kind:
+        """What a line is: bytes to send on, a Content-Length, or special."""
+        if len(line) + 2 > self._limits.header_line:
+            raise BadHead(431, f"A header line is longer than {self._limits.header_line} bytes")
+        key, name, value = _field(line)
+        if key == b"content-length":
+            if not _DIGITS.fullmatch(value):
+                raise BadHead(400, "Bad Content-Length")
+            return int(value)
+        if self._special(key):
+            return _Kind.SPECIAL
+        # To WSGI and CGI apps a name with `_` is the same as one with `-`, so it could pose as it.
+        return b"" if b"_" in name else b"%s: %s\r\n" % (name, value)
+
+
+def _field(line: bytes) -> Field:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise BadHead(400, "Bad header line")
+    name, value = match.groups()
+    return Field(name.lower(), name, value.strip(b" \t"))
+
+
+def chunked(fields: Iterable[Field]) -> bool:
+    """Whether the body is in chunks; no other transfer coding is understood."""
     codings = [field.value for field in fields if field.key == b"transfer-encoding"]
-    if codings:
-        if lengths:
-            raise BadHead(400, "Content-Length together with Transfer-Encoding")
-        if len(codings) > 1 or codings[0].lower() != b"chunked":
-            raise BadHead(501, "The only Transfer-Encoding understood is chunked")
-        return None, True
-    if not lengths:
-        return None, False
-    if len(lengths) > 1 or not _DIGITS.fullmatch(lengths[0]):
-        raise BadHead(400, "Bad Content-Length")
-    return int(lengths[0]), False
+    if len(codings) > 1:
+        raise BadHead(400, "More than one Transfer-Encoding")
+    if codings and codings[0].lower() != b"chunked":
+        raise BadHead(501, "The only Transfer-Encoding understood is chunked")
+    return bool(codings)
 
 
 def tokens(fields: Iterable[Field], key: bytes) -> frozenset[bytes]:
@@ -98,16 +143,14 @@ def tokens(fields: Iterable[Field], key: bytes) -> frozenset[bytes]:
     )
 
 
-def first(fields: Iterable[Field], key: bytes) -> bytes | None:
-    return next((field.value for field in fields if field.key == key), None)
+def has(fields: Iterable[Field], key: bytes) -> bool:
+    return any(field.key == key for field in fields)
 
 
 def joined(fields: Iterable[Field], key: bytes) -> bytes:
     return b", ".join(field.value for field in fields if field.key == key)
 
 
-def emit(fields: Iterable[Field], dropped: frozenset[bytes]) -> bytes:
+def emit(fields: Iterable[Field]) -> bytes:
     """The lines of a new head."""
-    return b"".join(
-        b"%s: %s\r\n" % (field.name, field.value) for field in fields if field.key not in dropped
-    )
+    return b"".join(b"%s: %s\r\n" % (field.name, field.value) for field in fields)

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import socket
 import time
+from collections.abc import Sequence
 
 from hythe.route import handover
 
@@ -15,13 +16,34 @@ class CannotListen(Exception):
     """The port cannot be had; the message says why."""
 
 
-def open_all(host: str, port: int, count: int) -> list[socket.socket]:
-    """The sockets, those first that an earlier master left; what waits in these is not lost."""
-    sockets = _kept(host, port, count)
-    known = len(sockets)
-    if not known:
+Listeners = tuple[socket.socket, ...]
+"""The sockets of one worker: for HTTP, and for TLS where it is spoken."""
+
+KINDS = ("http", "https")
+
+
+def open_all(host: str, ports: Sequence[int], count: int) -> list[Listeners]:
+    """One Listeners for each of `count` workers; the ports in the order of KINDS.
+
+    Sockets that an earlier master left come first; what waits in these is not lost.
+    """
+    kept = handover.kept()
+    opened = [
+        _open(host, port, count, kind, kept) for kind, port in zip(KINDS, ports, strict=False)
+    ]
+    for name, sock in kept.items():
+        handover.drop(name)
+        sock.close()
+    return list(zip(*opened, strict=True))
+
+
+def _open(
+    host: str, port: int, count: int, kind: str, kept: dict[str, socket.socket]
+) -> list[socket.socket]:
+    sockets = _take(host, port, count, kind, kept)
+    if not sockets:
         _probe(host, port)
-    for _ in range(count - known):
+    for number in range(len(sockets), count):
         sock = _socket(host)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((host, port))
@@ -29,21 +51,24 @@ def open_all(host: str, port: int, count: int) -> list[socket.socket]:
         sock.setblocking(False)
         port = sock.getsockname()[1]  # port 0 was resolved by the first
         sockets.append(sock)
-    handover.keep(sockets, known)
+        handover.keep(handover.name(kind, number), sock)
     return sockets
 
 
-def _kept(host: str, port: int, count: int) -> list[socket.socket]:
-    """The sockets that systemd kept, if they are of this address, and no more than needed."""
-    kept = handover.kept()
+def _take(
+    host: str, port: int, count: int, kind: str, kept: dict[str, socket.socket]
+) -> list[socket.socket]:
+    """Take out of `kept` what is of this address, in its order, and no more than needed."""
     address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][:2] if kept else None
-    useful = count if all(sock.getsockname()[:2] == address for sock in kept) else 0
-    handover.drop(min(useful, len(kept)), len(kept) - useful)
-    for sock in kept[useful:]:
-        sock.close()
-    for sock in kept[:useful]:
-        sock.setblocking(False)
-    return kept[:useful]
+    taken: list[socket.socket] = []
+    for number in range(count):
+        found = kept.get(handover.name(kind, number))
+        if found is None or found.getsockname()[:2] != address:
+            break
+        del kept[handover.name(kind, number)]
+        found.setblocking(False)
+        taken.append(found)
+    return taken
 
 
 def _socket(host: str) -> socket.socket:

@@ -1,4 +1,6 @@
-"""The access log's line."""
+"""The access log's line: plain, or JSON with the same keys."""
+
+import json
 
 from hythe.route.codes import Answer
 from hythe.route.request import RequestHead
@@ -17,24 +19,60 @@ def served(
     size: int,
     answer: Answer | None = None,
     detail: str = "",
+    scheme: bytes = b"http",
+    as_json: bool = False,
 ) -> str:
     """A request that had a whole head; times in milliseconds, `size` in bytes of body."""
+    if as_json:
+        return _json(
+            answer,
+            detail,
+            method=head.method.decode(),
+            path=head.target.decode(),
+            host=head.fields.host,
+            request_id=request_id,
+            fwd=fwd,
+            **({"instance": target.instance, "release": target.release} if target else {}),
+            connect=connect,
+            service=service,
+            status=status,
+            bytes=size,
+            protocol=scheme.decode(),
+        )
+    begin = _level(answer, detail) if answer else "at=info"
     where = f"instance={target.instance} release={target.release} " if target else ""
     return (
-        f'{_level(answer, detail)} method={head.method.decode()} path="{head.target.decode()}" '
+        f'{begin} method={head.method.decode()} path="{head.target.decode()}" '
         f'host={head.fields.host} request_id={request_id} fwd="{fwd}" {where}'
-        f"connect={connect}ms service={service}ms status={status} bytes={size} protocol=http\n"
+        f"connect={connect}ms service={service}ms status={status} bytes={size} "
+        f"protocol={scheme.decode()}\n"
     )
 
 
-def refused(answer: Answer, *, fwd: str, size: int) -> str:
-    """A connection whose request head could not be read."""
-    return f'{_level(answer, "")} fwd="{fwd}" status={answer.status} bytes={size} protocol=http\n'
+def refused(
+    answer: Answer, *, fwd: str, size: int, scheme: bytes = b"http", as_json: bool = False
+) -> str:
+    """A request whose head could not be read."""
+    protocol = scheme.decode()
+    if as_json:
+        return _json(answer, "", fwd=fwd, status=answer.status, bytes=size, protocol=protocol)
+    level = _level(answer, "")
+    return f'{level} fwd="{fwd}" status={answer.status} bytes={size} protocol={protocol}\n'
 
 
 def _level(answer: Answer | None, detail: str) -> str:
     if answer is None:
         return "at=info"
-    desc = f"{answer.cause}: {detail}" if detail else answer.cause
-    desc = desc.replace('"', "'")
-    return f'at=error code={answer.code} desc="{desc}"'
+    return f'at=error code={answer.code} desc="{_desc(answer, detail)}"'
+
+
+def _json(answer: Answer | None, detail: str, **keys: str | int) -> str:
+    """One object a line; times are numbers of milliseconds."""
+    begin: dict[str, str | int] = {"at": "info"}
+    if answer is not None:
+        begin = {"at": "error", "code": answer.code, "desc": _desc(answer, detail)}
+    return json.dumps(begin | keys) + "\n"
+
+
+def _desc(answer: Answer, detail: str) -> str:
+    return (f"{answer.cause}: {detail}" if detail else answer.cause).replace('"', "'")

@@ -6,28 +6,47 @@ One thread, no event loop: it forks, so it stays plain.
 import gc
 import importlib
 import os
-import resource
 import select
 import signal
 import socket
+import ssl
+import subprocess
 import time
 from typing import Any
 
 from hythe import logs
-from hythe.route import handover, listener
+from hythe.route import (
+    certificates,
+    handover,
+    listener,
+    privileges,
+    selfsigned,
+    upgrade,
+    window,
+)
 from hythe.route.accesslog import LogFile
+from hythe.route.census import Census, State
 from hythe.route.control import ControlLink
 from hythe.route.crew import Crew
-from hythe.route.lines import LineSocket
+from hythe.route.gate import Meter
+from hythe.route.listener import Listeners
 from hythe.route.options import RouterOptions
-from hythe.route.snapshot import Snapshot
-from hythe.route.tablefile import TableFile
-from hythe.wire import BadTable, RouteTable, Version
+from hythe.route.tables import Tables
+from hythe.route.upgrade import Heritage, Sockets
+from hythe.route.window import Window
+from hythe.wire import Version
 
 log = logs.get(__name__)
 
 _TICK = 1.0  # reports, the table file, hanging workers, the log's size
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
+_SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGCHLD,
+)
 _READ = select.POLLIN
 _WRITE = select.POLLOUT
 
@@ -35,58 +54,91 @@ _WRITE = select.POLLOUT
 def run(options: RouterOptions) -> int:
     """Run a router until it is told to stop; gives the exit code."""
     logs.configure("router")
+    if options.user is not None and not privileges.exists(options.user):
+        log.error("no such user", user=options.user, fix="Name one in HYTHE_ROUTER_USER.")
+        return 1
     try:
-        listeners = listener.open_all(options.host, options.port, options.workers)
+        heritage = upgrade.heritage()
+        sockets = heritage or _open_sockets(options)
+        base = _base_context(options) if options.tls_port is not None else None
     except (listener.CannotListen, OSError) as error:
         log.error("cannot listen", reason=error, fix="Stop what uses the port, or take another.")
         return 1
-    master = Master(options, listeners)
+    except (ValueError, ssl.SSLError) as error:
+        log.error("certificate cannot be used", path=options.certificate, reason=error)
+        return 1
+    master = Master(options, sockets, base)
     try:
-        return master.run()
+        return master.run(heritage)
     finally:
         master.close()
 
 
+def _open_sockets(options: RouterOptions) -> Sockets:
+    ports = [options.port] if options.tls_port is None else [options.port, options.tls_port]
+    views = [window.open_path(options.stats)] if options.stats else []
+    if options.metrics_port is not None:
+        views.append(window.open_port(options.metrics_port))
+    return Sockets(listener.open_all(options.host, ports, options.workers), views)
+
+
 class Master:
-    def __init__(self, options: RouterOptions, listeners: list[socket.socket]) -> None:
+    def __init__(
+        self, options: RouterOptions, sockets: Sockets, base: ssl.SSLContext | None
+    ) -> None:
         self._options = options
-        self._table: RouteTable | None = None
-        self._listed: frozenset[str] = frozenset()  # target ids of the table
-        self._crew = Crew(listeners, self._work)
-        self._file = TableFile(options.table) if options.table else None
-        self._snapshot = Snapshot(options.snapshot) if options.snapshot else None
-        self._log_file = LogFile(options.log, options.log_size) if options.log else None
+        self._base = base
+        self._meter = Meter()
+        self._census = Census()
+        self._window = Window(sockets.views, self._census)
+        self._crew = Crew(sockets.listeners, self._work, self._census.take)
+        self._log_file = LogFile(options.log, options.log_size)
         self._control = (
-            ControlLink(options.control, self._hello, self._on_table, self._report)
+            ControlLink(options.control, self._hello, self._hear, self._report)
             if options.control
             else None
         )
+        self._tables = Tables(options, self._crew.changed, self._greet)
+        self._ledger = self._tables.ledger
         self._reported: tuple[Version, dict[str, int]] | None = None
         self._tick_at = 0.0
+        self._trial: subprocess.Popen[bytes] | None = None  # of a new program
         self._stop_at: float | None = None  # when what is still open is cut
         self._wake, self._waker = socket.socketpair()
 
-    def run(self) -> int:
-        if not self._load_first():
+    def run(self, heritage: Heritage | None = None) -> int:
+        if not self._tables.begin(heritage.table if heritage else None):
             return 1
-        _raise_file_limit()
+        if heritage is not None and self._ledger.version is not None:
+            self._crew.adopt(heritage.workers, self._ledger.version)
+        privileges.raise_file_limit()
+        privileges.keep_queued_connections()
         _load_worker_code()
         self._catch_signals()
-        host, port = self._crew.seats[0].listener.getsockname()[:2]
-        log.info("listening", host=host, port=port, workers=len(self._crew.seats))
+        host = self._options.host
+        port, *tls = (sock.getsockname()[1] for sock in self._crew.seats[0].listeners)
+        workers = len(self._crew.seats)
+        log.info("listening", host=host, port=port, tls=tls[0] if tls else None, workers=workers)
         handover.ready()
-        while self._stop_at is None or self._crew.alive:
+        while self._stop_at is None or self._crew.members:
             self._turn()
-        if self._snapshot:
-            self._snapshot.save(time.monotonic())
+        if self._tables.snapshot:
+            self._tables.snapshot.finish()
         log.info("stopped")
         return 0
 
     def close(self) -> None:
         for sock in (self._wake, self._waker):
             sock.close()
+        self._window.close()
         if self._control:
             self._control.close()
+
+    def _let_go(self) -> None:
+        """In a child that only looks: nobody must think that the master still lives in it."""
+        for member in self._crew.members:
+            member.unlink()
+        self.close()
 
     # One turn of the loop
 
@@ -101,27 +153,33 @@ class Master:
             self._tick(now)
         if self._control and self._stop_at is None and self._control.due(now) == 0:
             self._control.dial()
-        if self._table is not None:
-            self._crew.start(self._table, now)
-            self._crew.distribute(self._table)
+        if self._ledger.version is not None:
+            self._crew.start(self._ledger.version, now)
+            self._crew.distribute(self._ledger)
             self._report_news()
-        if self._snapshot and self._snapshot.due(now) == 0:
-            self._snapshot.save(now)
+        if self._trial is not None:
+            self._try_upgrade()
+        snapshot = self._tables.snapshot
+        if snapshot and snapshot.due(now) == 0:
+            snapshot.begin(now)
 
     def _poll(self) -> list[tuple[int, int]]:
         poller = select.poll()  # few sockets: asked anew each turn, so nothing can get out of step
         poller.register(self._wake, _READ)
-        links = [seat.link for seat in self._crew.seats]
+        links = [member.link for member in self._crew.members]
         links.append(self._control.link if self._control else None)
         for link in links:
             if link is not None:
                 poller.register(link.sock, _READ | _WRITE if link.pending else _READ)
+        for view in self._window.sockets if self._window.open else ():
+            poller.register(view, _READ)
         return poller.poll(self._patience() * 1000)
 
     def _patience(self) -> float:
         now = time.monotonic()
-        waits = [self._tick_at - now, self._crew.due(now) if self._table else None]
-        waits.append(self._snapshot.due(now) if self._snapshot else None)
+        waits = [self._tick_at - now, self._crew.due(now) if self._ledger.version else None]
+        snapshot = self._tables.snapshot
+        waits.append(snapshot.due(now) if snapshot else None)
         if self._stop_at is not None:
             waits.append(self._stop_at - now)
         elif self._control:
@@ -133,20 +191,24 @@ class Master:
             for number in self._wake.recv(64):
                 self._on_signal(number)
             return
-        if self._control and _is(self._control.link, fd):
-            self._control.ready(events)
-            return
-        for seat in self._crew.seats:
-            if _is(seat.link, fd):
-                self._crew.ready(seat, events)
-                return
+        control = self._control
+        if control and control.link and control.link.sock.fileno() == fd:
+            control.ready(events)
+        elif member := self._crew.member_of(fd):
+            self._crew.ready(member, events)
+        else:
+            for view in self._window.sockets:
+                if view.fileno() == fd:
+                    self._window.look(view, self._state(), self._let_go)
 
     def _tick(self, now: float) -> None:
-        if self._file and self._file.changed():
-            self._reload()
+        if self._tables.file and self._tables.file.changed():
+            self._tables.reload()
+        workers = {member.pid for member in self._crew.members}
+        self._census.forget(self._ledger.routes.__contains__, workers)
         self._crew.kill_silent(now)
-        if self._log_file and self._log_file.rotate():
-            self._crew.reopen_logs()
+        if self._log_file.rotate():
+            self._crew.hand_log(self._log_file.fd)
         if self._control:
             self._control.follow()
         self._report()
@@ -163,10 +225,16 @@ class Master:
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._crew.reap(time.monotonic())
-        elif number == signal.SIGHUP and self._file:
-            self._reload()
+            self._window.reap()
+            if self._tables.snapshot:
+                self._tables.snapshot.reap()
+        elif number == signal.SIGHUP and self._tables.file:
+            self._tables.reload()
+        elif number == signal.SIGUSR2 and self._trial is None and self._stop_at is None:
+            self._trial = upgrade.trial()
         elif number == signal.SIGUSR1:
-            self._crew.reopen_logs()
+            if self._log_file.reopen():
+                self._crew.hand_log(self._log_file.fd)
         elif number in (signal.SIGTERM, signal.SIGINT):
             self._stop()
 
@@ -180,99 +248,98 @@ class Master:
         if self._control:
             self._control.close()
 
-    # Tables
+    # A new program
 
-    def _load_first(self) -> bool:
-        """The table to begin with, if there is one; false when the given file is no table."""
-        if self._snapshot:
-            self._table = self._snapshot.load()
-        if self._file:
+    def _try_upgrade(self) -> None:
+        """Become the new program, if it can be loaded, and every worker stands where we do."""
+        assert self._trial is not None
+        code = self._trial.poll()
+        if code is None:
+            return
+        if code != 0:
+            log.error("upgrade refused, the old program stays", code=code)
+        elif self._crew.settled(self._ledger.version):
+            log.info("upgrading")
+            if self._tables.snapshot:
+                self._tables.snapshot.finish()
             try:
-                self._table = self._file.read(self._table)
-            except BadTable as error:
-                log.error("table cannot be used", reason=error)
-                return False
-        if self._table is not None:
-            self._install(self._table)
+                upgrade.become_new(self._crew, self._window.sockets, self._ledger.document())
+            except OSError as error:
+                log.error("upgrade failed, the old program stays", reason=error)
         else:
-            log.info("waiting for a table")
-        return True
-
-    def _reload(self) -> None:
-        assert self._file is not None
-        try:
-            table = self._file.read(self._table)
-        except BadTable as error:
-            log.error("table refused, the old one stays", reason=error)
             return
-        self._offer(table)
+        self._trial = None
 
-    def _on_table(self, document: Any) -> None:
-        try:
-            table = RouteTable.from_json(document)
-        except BadTable as error:
-            log.error("table refused, the old one stays", reason=error)
-            return
-        self._offer(table)
+    # The control plane
 
-    def _offer(self, table: RouteTable) -> None:
-        """Take a table if it is newer. Versions are ordered as pairs: of another epoch, only a
-        higher one counts, so an old database that was brought back cannot undo routes unseen."""
-        current = self._table
-        if current is not None and table.version <= current.version:
-            if table.version != current.version:
-                log.warning("older table refused", offered=table.version, has=current.version)
-            return
-        self._install(table)
-        if self._snapshot:
-            self._snapshot.put(table)
+    def _hear(self, message: dict[str, Any]) -> None:
+        answer = self._tables.hear(message)
+        self._crew.distribute(self._ledger)
+        if answer is not None and self._control is not None:
+            self._control.say(answer)
 
-    def _install(self, table: RouteTable) -> None:
-        self._table = table
-        self._listed = frozenset(t.id for route in table.routes for t in route.targets)
-        self._crew.distribute(table)
-        log.info("table", version=table.version, routes=len(table.routes))
-
-    # Reports
+    def _greet(self) -> None:
+        if self._control is not None:
+            self._control.greet()
 
     def _hello(self) -> dict[str, Any]:
-        version = self._table.version if self._table else None
-        name = f"{socket.gethostname()}-{os.getpid()}"
-        return {"type": "hello", "router": name, "workers": self._options.workers} | {
-            "version": version
+        return {
+            "type": "hello",
+            "router": f"{socket.gethostname()}-{os.getpid()}",
+            "workers": self._options.workers,
+            "version": self._ledger.version,
+            "changes": True,
         }
 
     def _report(self) -> None:
         """Tell the control plane what all workers have applied, and what is open."""
-        if self._control is None or self._table is None:
+        if self._control is None or self._ledger.version is None:
             return
-        state = (self._crew.applied(self._table.version), self._crew.in_flight())
+        state = (self._crew.applied(self._ledger.version), self._crew.in_flight())
         if self._control.report(*state):
             self._reported = state
 
     def _report_news(self) -> None:
         """Report out of turn: a new version is applied, or a retired target fell quiet."""
-        assert self._table is not None
-        if self._control is None or self._control.link is None:
+        if self._control is None or self._control.link is None or not self._ledger.version:
             return
-        version, in_flight = self._crew.applied(self._table.version), self._crew.in_flight()
+        version, in_flight = self._crew.applied(self._ledger.version), self._crew.in_flight()
         told_version, told = self._reported or (None, {})
-        quiet = any(t not in in_flight and t not in self._listed for t in told)
+        quiet = any(t not in in_flight and not self._ledger.lists(t) for t in told)
         if version != told_version or quiet:
             self._report()
 
     # Workers
 
-    def _work(self, listening: socket.socket, link: socket.socket, table: RouteTable) -> None:
+    def _state(self) -> State:
+        version = self._ledger.version or (0, 0)
+        in_flight: dict[str, int] = {}
+        for target, count in self._crew.in_flight().items():
+            app = self._ledger.app_of(target)
+            in_flight[app] = in_flight.get(app, 0) + count
+        return State(len(self._ledger), version, len(self._crew.members), in_flight)
+
+    def _work(self, listeners: Listeners, link: socket.socket) -> None:
         """What a forked child does instead of this master's loop."""
         from hythe.route import worker
 
         self.close()
-        worker.run(listening, link, table, self._options)
+        worker.run(
+            listeners,
+            link,
+            self._ledger,
+            self._options,
+            self._base,
+            self._log_file.fd,
+            self._meter,
+        )
 
 
-def _is(link: LineSocket | None, fd: int) -> bool:
-    return link is not None and link.sock.fileno() == fd
+def _base_context(options: RouterOptions) -> ssl.SSLContext:
+    """Made before the workers are forked, see certificates.py."""
+    path = options.certificate
+    pem = path.read_bytes() if path is not None else selfsigned.make()
+    return certificates.base_context(pem)
 
 
 def _load_worker_code() -> None:
@@ -280,8 +347,3 @@ def _load_worker_code() -> None:
     importlib.import_module("hythe.route.worker")
     gc.collect()
     gc.freeze()
-
-
-def _raise_file_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

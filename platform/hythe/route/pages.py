@@ -5,6 +5,7 @@ import json
 from http import HTTPStatus
 
 from hythe.route.codes import Answer
+from hythe.route.response import ResponseHead
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -25,6 +26,8 @@ def reason(status: int) -> str:
 
 def body(answer: Answer, wants_json: bool) -> tuple[str, bytes]:
     """The content type and the bytes that tell an answer."""
+    if answer.text:
+        return "application/octet-stream", answer.text.encode()
     if wants_json:
         document = {
             "code": answer.code,
@@ -43,14 +46,15 @@ def body(answer: Answer, wants_json: bool) -> tuple[str, bytes]:
     return "text/html; charset=utf-8", page.encode()
 
 
-def head(answer: Answer, kind: str, length: int, date: bytes, *, close: bool) -> bytes:
+def head(answer: Answer, kind: str, length: int) -> ResponseHead:
     """The head of an error response whose body is `length` bytes of `kind`."""
-    lines = (
-        f"HTTP/1.1 {answer.status} {reason(answer.status)}\r\n"
-        f"Content-Type: {kind}\r\n"
-        f"Content-Length: {length}\r\n"
-        f"Cache-Control: no-store\r\n"
-        f"Hythe-Error: {answer.code}\r\n"
-        + (f"Location: {answer.location}\r\n" if answer.location else "")
-    ).encode()
-    return b"%sDate: %s\r\n%s\r\n" % (lines, date, b"Connection: close\r\n" if close else b"")
+    lines = f"Content-Type: {kind}\r\nCache-Control: no-store\r\n"
+    if answer.status >= 400:
+        lines += f"Hythe-Error: {answer.code}\r\n"
+    if answer.location:
+        lines += f"Location: {answer.location}\r\n"
+    if answer.retry_after:
+        lines += f"Retry-After: {answer.retry_after}\r\n"
+    return ResponseHead(
+        answer.status, reason(answer.status).encode(), lines.encode(), length=length
+    )

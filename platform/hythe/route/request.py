@@ -4,40 +4,41 @@ import re
 from dataclasses import dataclass
 
 from hythe.route import headers
-from hythe.route.headers import BadHead, Field
+from hythe.route.headers import BadHead, Block, Field, HeaderReader
 from hythe.route.memo import Memo
 from hythe.route.options import Limits
 
-_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^ ]+) (\S+)")
-_METHOD = re.compile(rb"[A-Z][A-Z_-]{0,31}")
-# Everything that may stand in a target: no spaces, no "#", no backslash, none of <>"{}|^.
-_TARGET = re.compile(rb"[!$%&'()*+,\-./0-9:;=?@A-Z\[\]_`a-z~]+")
+# What may stand in a target: no spaces, no "#", no backslash, none of <>"{}|^.
+_CHARACTERS = rb"[!$%&'()*+,\-./0-9:;=?@A-Z\[\]_`a-z~]+"
+_LINE = re.compile(rb"([A-Z][A-Z_-]{0,31}) (" + _CHARACTERS + rb") HTTP/1\.([01])")
+_ROUGHLY = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^ ]+) (\S+)")
+_TARGET = re.compile(_CHARACTERS)
 _ABSOLUTE = re.compile(rb"https?://([^/?]+)(/[^?]*)?(\?.*)?", re.IGNORECASE)
 _AUTHORITY = re.compile(rb"(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::(\d{1,5}))?")
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _SAFE_FORWARDED = re.compile(rb"[0-9A-Za-z:.,\[\] _-]{1,1024}")
+_SAFE_PROTO = re.compile(b"https?")
 _SAFE_HOST = re.compile(rb"[0-9A-Za-z:.\[\]_-]{1,255}")
+_SAFE_PORT = re.compile(rb"\d{1,5}")
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._=+/:@-]{1,200}")
 
-_OWN = headers.HOP_BY_HOP | {
-    b"host",
-    b"content-length",
-    b"expect",
-    b"forwarded",
-    b"via",
-    b"x-request-id",
-    b"x-request-start",
-}
+_LINE_ROOM = 64  # of a request line, besides its target
+
+_READ_AND_PASSED = frozenset((b"accept", b"sec-websocket-key", b"sec-websocket-version"))
+_SPECIAL = (
+    headers.HOP_BY_HOP
+    | _READ_AND_PASSED
+    | {b"host", b"expect", b"forwarded", b"via", b"x-request-id", b"x-request-start"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFields:
-    """What a request's header block says. A function of its bytes alone."""
+    """What a request's header block says, but for its length. A function of its bytes alone."""
 
     host: str  # the name to route by: lower-case, without port and trailing dot
     authority: bytes  # the same with its port, as it is sent on
     port: bytes  # b"" when Host names none
-    length: int | None
     chunked: bool
     closes: bool
     keeps_alive: bool  # an explicit keep-alive, which HTTP/1.0 needs
@@ -45,7 +46,7 @@ class RequestFields:
     upgrades: bool
     websocket_key: bytes  # b"" unless the block is a whole WebSocket handshake
     wants_json: bool
-    passed: bytes  # the lines that are sent on as they are
+    passed: bytes  # those of the lines that are sent on
     via: bytes
     forwarded_for: bytes  # this and the next four count only from a trusted peer
     forwarded_proto: bytes
@@ -54,16 +55,15 @@ class RequestFields:
     request_id: bytes
 
 
-@dataclass(slots=True)
 class RequestHead:
-    method: bytes
-    target: bytes  # origin-form, or b"*"
-    minor: int  # HTTP/1.minor
-    fields: RequestFields
+    __slots__ = ("block", "fields", "has_body", "length", "method", "minor", "target")
 
-    @property
-    def has_body(self) -> bool:
-        return self.fields.chunked or bool(self.fields.length)
+    def __init__(self, line: tuple[bytes, bytes, int], block: Block[RequestFields]) -> None:
+        self.method, self.target, self.minor = line
+        self.block = block
+        self.fields = block.fields
+        self.length = block.length
+        self.has_body = self.fields.chunked or bool(self.length)
 
     @property
     def repeatable(self) -> bool:
@@ -84,48 +84,76 @@ class RequestHead:
 
 
 class RequestParser:
-    """Parses whole heads; remembers the header blocks it has seen."""
+    """Parses whole heads; remembers the request lines and header blocks it has seen."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._fields = Memo(lambda block: _fields(headers.parse(block, limits)))
+        self._lines = Memo(self._read_line, largest=512)
+        self._blocks = HeaderReader(limits, _is_special, _interpret).blocks
 
     def __call__(self, head: bytes) -> RequestHead:
         """`head` is a whole head up to and with its empty line. Raises BadHead."""
         line, _, block = head.partition(b"\r\n")
-        if len(line) > self._limits.target + 64:
-            raise BadHead(414, f"The URI is longer than {self._limits.target} bytes")
-        method, target, minor = _request_line(line)
-        if len(target) > self._limits.target:
-            raise BadHead(414, f"The URI is longer than {self._limits.target} bytes")
-        fields = self._fields(block)
-        request = RequestHead(method, target, minor, fields)
-        if target[0] != 0x2F:
-            request.target = _origin_form(method, target, fields)
-        if fields.chunked and minor == 0:
-            raise BadHead(400, "Transfer-Encoding in HTTP/1.0")
+        request = RequestHead(
+            self._lines.young.get(line) or self._lines(line),
+            self._blocks.young.get(block) or self._blocks(block),
+        )
+        fields = request.fields
+        if request.target[0] != 0x2F:
+            request.target = _origin_form(request.method, request.target, fields)
+        if fields.chunked:
+            if request.length is not None:
+                raise BadHead(400, "Content-Length together with Transfer-Encoding")
+            if request.minor == 0:
+                raise BadHead(400, "Transfer-Encoding in HTTP/1.0")
         if fields.upgrades and request.has_body:
             raise BadHead(400, "Upgrade with a body")
-        if request.awaits_continue and fields.expects != b"100-continue":
+        if fields.expects and request.minor == 1 and fields.expects != b"100-continue":
             raise BadHead(417, "The only expectation understood is 100-continue")
         return request
 
+    def _read_line(self, line: bytes) -> tuple[bytes, bytes, int]:
+        most = self._limits.target
+        match = _LINE.fullmatch(line) if len(line) <= most + _LINE_ROOM else None
+        if match is None:
+            raise _wrong_line(line, most)
+        method, target, minor = match.groups()
+        if len(target) > most:
+            raise _too_long(most)
+        if method in (b"CONNECT", b"TRACE"):
+            raise BadHead(405, f"{method.decode()} is not allowed")
+        return method, target, minor[0] - 0x30
 
-def _request_line(line: bytes) -> tuple[bytes, bytes, int]:
-    match = _LINE.fullmatch(line)
+
+def check_beginning(buffer: bytes, limits: Limits) -> None:
+    """Raise BadHead when no head can begin like this, whatever follows."""
+    line = buffer.find(b"\r\n")
+    if (line if line >= 0 else len(buffer)) > limits.target + _LINE_ROOM:
+        raise _too_long(limits.target)
+    if len(buffer) > limits.head:
+        raise BadHead(431, f"The head is longer than {limits.head} bytes")
+    if headers.BARE_LF.search(buffer):
+        raise BadHead(400, "A bare LF in the head")
+
+
+def _too_long(most: int) -> BadHead:
+    return BadHead(414, f"The URI is longer than {most} bytes")
+
+
+def _wrong_line(line: bytes, most: int) -> BadHead:
+    """What is wrong with a request line."""
+    if len(line) > most + _LINE_ROOM:
+        return _too_long(most)
+    match = _ROUGHLY.fullmatch(line)
     if match is None:
-        raise BadHead(400, "Bad request line")
-    method, target, version = match.groups()
+        return BadHead(400, "Bad request line")
+    _, target, version = match.groups()
     if version not in (b"HTTP/1.1", b"HTTP/1.0"):
         known = re.fullmatch(rb"HTTP/\d\.\d", version)
-        raise BadHead(505 if known else 400, "The router speaks HTTP/1.1 and HTTP/1.0")
-    if not _METHOD.fullmatch(method):
-        raise BadHead(400, "Bad method")
-    if method in (b"CONNECT", b"TRACE"):
-        raise BadHead(405, f"{method.decode()} is not allowed")
+        return BadHead(505 if known else 400, "The router speaks HTTP/1.1 and HTTP/1.0")
     if not _TARGET.fullmatch(target):
-        raise BadHead(400, "The target has a character that must be percent-encoded")
-    return method, target, version[-1] - 0x30
+        return BadHead(400, "The target has a character that must be percent-encoded")
+    return BadHead(400, "Bad method")
 
 
 def _origin_form(method: bytes, target: bytes, fields: RequestFields) -> bytes:
@@ -152,34 +180,36 @@ def _authority(value: bytes) -> tuple[bytes, str, bytes]:
     return name + (b":" + port if port else b""), name.decode(), port
 
 
-def _fields(fields: list[Field]) -> RequestFields:
+def _is_special(key: bytes) -> bool:
+    return key in _SPECIAL or key.startswith(b"x-forwarded-")
+
+
+def _interpret(fields: list[Field]) -> tuple[RequestFields, frozenset[bytes]]:
     hosts = [field.value for field in fields if field.key == b"host"]
     if len(hosts) != 1:
         raise BadHead(400, "Exactly one Host is needed")
     authority, host, port = _authority(hosts[0])
-    length, chunked = headers.framing(fields)
     connection = headers.tokens(fields, b"connection")
-    forwarded = frozenset(f.key for f in fields if f.key.startswith(b"x-forwarded-"))
+    passed = _READ_AND_PASSED - connection
     return RequestFields(
         host=host,
         authority=authority,
         port=port,
-        length=length,
-        chunked=chunked,
+        chunked=headers.chunked(fields),
         closes=b"close" in connection,
         keeps_alive=b"keep-alive" in connection,
         expects=headers.joined(fields, b"expect").lower(),
-        upgrades=headers.first(fields, b"upgrade") is not None,
+        upgrades=headers.has(fields, b"upgrade"),
         websocket_key=_websocket_key(fields, connection),
         wants_json=b"application/json" in headers.joined(fields, b"accept").lower(),
-        passed=headers.emit(fields, _OWN | connection | forwarded),
+        passed=headers.emit(field for field in fields if field.key in passed),
         via=headers.joined(fields, b"via"),
         forwarded_for=_safe(fields, b"x-forwarded-for", _SAFE_FORWARDED),
-        forwarded_proto=_safe(fields, b"x-forwarded-proto", re.compile(b"https?")),
+        forwarded_proto=_safe(fields, b"x-forwarded-proto", _SAFE_PROTO),
         forwarded_host=_safe(fields, b"x-forwarded-host", _SAFE_HOST),
-        forwarded_port=_safe(fields, b"x-forwarded-port", re.compile(rb"\d{1,5}")),
+        forwarded_port=_safe(fields, b"x-forwarded-port", _SAFE_PORT),
         request_id=_safe(fields, b"x-request-id", _SAFE_ID),
-    )
+    ), connection - headers.HOP_BY_HOP - {b"close"}
 
 
 def _safe(fields: list[Field], key: bytes, pattern: re.Pattern[bytes]) -> bytes:

@@ -3,28 +3,71 @@
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hythe.route import headers
-from hythe.route.headers import BadHead, Field
+from hythe.route.headers import BadHead, Field, HeaderReader
 from hythe.route.memo import Memo
 from hythe.route.options import Limits
 
 _LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_SPECIAL = headers.HOP_BY_HOP | {b"date", b"sec-websocket-accept"}
 
 
-@dataclass(frozen=True, slots=True)
+class ResponseFields(NamedTuple):
+    """What a response's header block says, but for its length. A function of its bytes alone."""
+
+    chunked: bool
+    closes: bool
+    keeps_alive: bool
+    date: bytes  # its line
+    websocket_accept: bytes  # b"" unless the head upgrades to a WebSocket
+
+
 class ResponseHead:
     """A function of the head's bytes alone."""
 
-    status: int
-    start: bytes  # the new status line and the lines that are sent on as they are
-    length: int | None
-    chunked: bool
-    keep_alive: bool
-    dated: bool
-    websocket_accept: bytes  # b"" unless the head upgrades to a WebSocket
+    __slots__ = (
+        "chunked",
+        "date",
+        "keep_alive",
+        "length",
+        "line",
+        "passed",
+        "plain",
+        "status",
+        "websocket_accept",
+    )
+
+    def __init__(
+        self,
+        status: int,
+        reason: bytes,
+        passed: bytes,
+        *,
+        minor: int = 1,
+        length: int | None = None,
+        fields: ResponseFields = ResponseFields(False, False, False, b"", b""),  # noqa: B008
+    ) -> None:
+        self.status = status
+        self.line = b"HTTP/1.1 %d %s\r\n" % (status, reason)
+        self.passed = passed  # the lines that are sent on as they are
+        self.length = length
+        self.chunked = fields.chunked
+        self.keep_alive = not fields.closes and (minor == 1 or fields.keeps_alive)
+        self.date = fields.date
+        self.websocket_accept = fields.websocket_accept
+        # The whole head as a client of a kept-alive HTTP/1.1 connection gets it, for the most
+        # frequent kind; b"" when it takes more than that to say how the body ends.
+        self.plain = b""
+        if self.date and length is not None and status not in (204, 304):
+            self.plain = b"%s%s%sContent-Length: %d\r\n\r\n" % (
+                self.line,
+                passed,
+                self.date,
+                length,
+            )
 
     def bodiless(self, method: bytes) -> bool:
         return method == b"HEAD" or self.status in (204, 304)
@@ -34,12 +77,12 @@ class ResponseParser:
     """Parses whole heads; remembers those it has seen."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._memo = Memo(self._parse)
+        self.heads = Memo(self._parse)
+        self._blocks = HeaderReader(limits, _SPECIAL.__contains__, _interpret).blocks
 
     def __call__(self, head: bytes) -> ResponseHead:
         """`head` is a whole head up to and with its empty line. Raises BadHead."""
-        return self._memo(head)
+        return self.heads(head)
 
     def _parse(self, head: bytes) -> ResponseHead:
         line, _, block = head.partition(b"\r\n")
@@ -47,7 +90,15 @@ class ResponseParser:
         if match is None:
             raise BadHead(502, "Bad status line")
         minor, status, reason = match.groups()
-        return _head(int(minor), int(status), reason or b"", headers.parse(block, self._limits))
+        fields, length, passed = self._blocks(block)
+        if fields.chunked:
+            if length is not None:
+                raise BadHead(502, "Content-Length together with Transfer-Encoding")
+            if minor == b"0":
+                raise BadHead(502, "Transfer-Encoding in HTTP/1.0")
+        return ResponseHead(
+            int(status), reason or b"", passed, minor=int(minor), length=length, fields=fields
+        )
 
 
 def accept_of(key: bytes) -> bytes:
@@ -55,22 +106,13 @@ def accept_of(key: bytes) -> bytes:
     return base64.b64encode(hashlib.sha1(key + _GUID).digest())
 
 
-def _head(minor: int, status: int, reason: bytes, fields: list[Field]) -> ResponseHead:
-    length, chunked = headers.framing(fields)
-    if chunked and minor == 0:
-        raise BadHead(502, "Transfer-Encoding in HTTP/1.0")
+def _interpret(fields: list[Field]) -> tuple[ResponseFields, frozenset[bytes]]:
     connection = headers.tokens(fields, b"connection")
-    dropped = headers.HOP_BY_HOP | connection | {b"content-length"}
     upgraded = b"upgrade" in connection and headers.tokens(fields, b"upgrade") == {b"websocket"}
-    accept = headers.joined(fields, b"sec-websocket-accept") if upgraded else b""
-    keeps = b"close" not in connection and (minor == 1 or b"keep-alive" in connection)
-    line = b"HTTP/1.1 %d %s\r\n" % (status, reason)
-    return ResponseHead(
-        status=status,
-        start=line + headers.emit(fields, dropped),
-        length=length,
-        chunked=chunked,
-        keep_alive=keeps,
-        dated=headers.first(fields, b"date") is not None,
-        websocket_accept=accept,
-    )
+    return ResponseFields(
+        chunked=headers.chunked(fields),
+        closes=b"close" in connection,
+        keeps_alive=b"keep-alive" in connection,
+        date=headers.emit([field for field in fields if field.key == b"date"][:1]),
+        websocket_accept=headers.joined(fields, b"sec-websocket-accept") if upgraded else b"",
+    ), connection - headers.HOP_BY_HOP - {b"close"}

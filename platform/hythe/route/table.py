@@ -1,76 +1,136 @@
-"""The table that a worker routes by: host names to upstreams. Swapped whole, never edited."""
+"""The table that a worker routes by: host names to routes, and targets to upstreams.
+
+A change puts new routes and a new index in the place of the old, in one step. A request that has
+found its route keeps it.
+"""
+
+from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
-from hythe.route.upstream import Upstream
-from hythe.wire import Route, RouteTable, Target, Version
+from hythe.route.hosts import AmbiguousPath, Hosts
+from hythe.route.liveroute import LiveRoute
+from hythe.route.rules import RuleBook
+from hythe.route.tally import Tally
+from hythe.route.upstream import Key, Upstream
+from hythe.route.waiting import Waiting
+from hythe.wire import Route, Target, Version
 
-_Key = tuple[str, str, int]
-
-
-class LiveRoute:
-    __slots__ = ("app", "error", "redirect", "upstreams")
-
-    def __init__(self, route: Route, upstreams: list[Upstream]) -> None:
-        self.app = route.app
-        self.error = route.error
-        self.redirect = route.redirect
-        self.upstreams = upstreams
+__all__ = ["AmbiguousPath", "LiveTable"]
 
 
 class LiveTable:
     """`quiet` is called when a target that has left the table has no request in flight any more."""
 
-    def __init__(self, quiet: Callable[[], None]) -> None:
+    def __init__(self, rules: RuleBook, quiet: Callable[[], None]) -> None:
         self.version: Version | None = None
-        self.upstreams: dict[_Key, Upstream] = {}  # of the table, and retired ones in use
-        self._routes: dict[str, LiveRoute] = {}
+        self.upstreams: dict[Key, Upstream] = {}  # of the table, and retired ones in use
+        self.busy: set[Upstream] = set()  # those with requests in flight
+        self.tallies: dict[str, Tally] = {}  # by app, from its first request on
+        self.unrouted = Tally()  # requests that no route is for
+        self._waiting: dict[str, Waiting] = {}  # by app, from its first request that waited
+        self._apps: dict[str, LiveRoute] = {}
+        self._hosts = Hosts()
+        self._rules = rules
         self._quiet = quiet
 
-    def find(self, host: str) -> LiveRoute | None:
-        return self._routes.get(host)
+    def find(self, host: str, target: bytes) -> LiveRoute | None:
+        """The route of a request to a host name. Raises AmbiguousPath."""
+        return self._hosts.find(host, target)
 
-    def swap(self, table: RouteTable) -> None:
-        """Route by `table` from now on; upstreams that stay keep their connections and counts."""
+    def apply(self, version: Version, routes: Iterable[Route], gone: Iterable[str] = ()) -> None:
+        """Route these apps like this from now on, and those in `gone` no more; upstreams that stay
+        keep their connections and counts."""
         born = time.monotonic() if self.version else 0.0  # the first table's need no slow start
-        routes: dict[str, LiveRoute] = {}
-        kept: dict[_Key, Upstream] = {}
-        for route in table.routes:
-            live = LiveRoute(route, [self._upstream(t, born, kept) for t in route.targets])
-            for host in route.hosts:
-                routes[host] = live
-        before, self.upstreams = self.upstreams, kept
-        self._routes = routes
-        self.version = table.version
-        for key, upstream in before.items():
-            if key in kept:
-                continue
-            if upstream.in_flight:
-                self.upstreams[key] = upstream
-            upstream.retire()
+        fresh = {route.app: self._live(route, born) for route in routes}
+        changed = {*fresh, *gone}
+        before = [self._apps[app] for app in changed if app in self._apps]
+        self._hosts = self._hosts.replaced(before, fresh.values())
+        for app in changed - fresh.keys():
+            self._apps.pop(app, None)
+            self.tallies.pop(app, None)
+        self._apps.update(fresh)
+        self.version = version
+        self._retire(before, fresh.values())
+        for app in changed & self._waiting.keys():
+            self._look_again(app)
 
-    def _upstream(self, target: Target, born: float, kept: dict[_Key, Upstream]) -> Upstream:
-        key = (target.id, target.host, target.port)
-        upstream = kept.get(key) or self.upstreams.get(key)
+    def _live(self, route: Route, born: float) -> LiveRoute:
+        upstreams = {self._upstream(route.app, target, born): None for target in route.targets}
+        live = LiveRoute(route, self._rules.of(route.settings), list(upstreams))
+        live.tally = self.tallies.get(route.app)
+        return live
+
+    def _upstream(self, app: str, target: Target, born: float) -> Upstream:
+        key = (app, target.id, target.host, target.port)
+        upstream = self.upstreams.get(key)
         if upstream is None:
-            upstream = Upstream(target, born, self._left)
+            upstream = self.upstreams[key] = Upstream(target, born, self._moved, key)
         upstream.target = target
         upstream.retired = False
-        kept[key] = upstream
         return upstream
 
-    def _left(self, upstream: Upstream) -> None:
-        """A retired upstream has no request in flight any more."""
-        target = upstream.target
-        self.upstreams.pop((target.id, target.host, target.port), None)
-        self._quiet()
+    def _retire(self, before: Iterable[LiveRoute], now: Iterable[LiveRoute]) -> None:
+        kept = {upstream for route in now for upstream in route.upstreams}
+        for route in before:
+            for upstream in route.upstreams:
+                if upstream not in kept:
+                    upstream.retire()
+                    if not upstream.in_flight:
+                        self.upstreams.pop(upstream.key, None)
+
+    # Counting and waiting
+
+    def tally(self, route: LiveRoute | None) -> Tally:
+        """Where to count a request of a route, or of none."""
+        if route is None:
+            return self.unrouted
+        if route.tally is None:
+            route.tally = self.tallies.setdefault(route.wire.app, Tally())
+        return route.tally
+
+    def queue(self, route: LiveRoute, make: Callable[[], Waiting]) -> Waiting:
+        """Where an app's requests wait; made when the first has to."""
+        app = route.wire.app
+        waiting = self._waiting.get(app)
+        if waiting is None:
+            waiting = self._waiting[app] = make()
+            for upstream in route.upstreams:
+                upstream.waiting = waiting
+        return waiting
+
+    def _look_again(self, app: str) -> None:
+        """Those who wait try again, and new upstreams know of them."""
+        waiting = self._waiting[app]
+        if app in self._apps:
+            for upstream in self._apps[app].upstreams:
+                upstream.waiting = waiting
+        else:
+            del self._waiting[app]
+        waiting.all()
+
+    def held(self) -> int:
+        """Requests that wait."""
+        return sum(map(len, self._waiting.values()))
+
+    def _moved(self, upstream: Upstream, busy: bool) -> None:
+        if busy:
+            self.busy.add(upstream)
+            return
+        self.busy.discard(upstream)
+        if upstream.retired:
+            self.upstreams.pop(upstream.key, None)
+            self._quiet()
 
     def in_flight(self) -> dict[str, int]:
         """Requests in flight by target id, those of retired targets too; noughts are left out."""
-        counts: dict[str, int] = {}
-        for upstream in self.upstreams.values():
-            if upstream.in_flight:
-                identity = upstream.target.id
-                counts[identity] = counts.get(identity, 0) + upstream.in_flight
-        return counts
+        return _sums(self.busy)
+
+
+def _sums(upstreams: Collection[Upstream]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for upstream in upstreams:
+        identity = upstream.target.id
+        counts[identity] = counts.get(identity, 0) + upstream.in_flight
+    return counts

@@ -2,22 +2,32 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import signal
 import socket
+import ssl
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import uvloop
 
 from hythe import logs
+from hythe.route import privileges
 from hythe.route.accesslog import AccessLog
+from hythe.route.certificates import Certificates
 from hythe.route.client import Client
-from hythe.route.lines import split
-from hythe.route.listener import BACKLOG
+from hythe.route.gate import Meter
+from hythe.route.ledger import Ledger
+from hythe.route.lines import LineSocket, LinkClosed
+from hythe.route.listener import BACKLOG, Listeners
 from hythe.route.options import RouterOptions
 from hythe.route.proxy import Proxy
+from hythe.route.rules import RuleBook
 from hythe.route.table import LiveTable
-from hythe.wire import RouteTable
+from hythe.route.tls import TlsConnection
+from hythe.wire import Route, TableChange, Version
 
 log = logs.get(__name__)
 
@@ -25,64 +35,110 @@ _STATE_SECONDS = 1.0
 
 
 def run(
-    listening: socket.socket, link: socket.socket, table: RouteTable, options: RouterOptions
+    listeners: Listeners,
+    link: socket.socket,
+    ledger: Ledger,
+    options: RouterOptions,
+    base: ssl.SSLContext | None,
+    log_fd: int,
+    meter: Meter,
 ) -> None:
-    """Serve until the master says stop, or is gone."""
+    """Serve until the master says stop, or is gone. `base` is for TLS, see certificates.py."""
+    privileges.become(options.user)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    loop.run_until_complete(Worker(loop, options, table).serve(listening, link))
+    worker = Worker(loop, options, LineSocket(link), base, log_fd, meter)
+    worker.begin_with(ledger)
+    loop.run_until_complete(worker.serve(listeners))
     loop.close()
 
 
 class Worker:
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, options: RouterOptions, table: RouteTable
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: RouterOptions,
+        link: LineSocket,
+        base: ssl.SSLContext | None,
+        log_fd: int,
+        meter: Meter,
     ) -> None:
         self._loop = loop
         self._drain = options.timeouts.drain
-        self._log = AccessLog(options.log, loop)
-        self._table = LiveTable(self._on_quiet)
-        self._proxy = Proxy(loop, options, self._table, self._log)
-        self._table.swap(table)
-        self._link: asyncio.Transport | None = None
+        self._link = link
+        self._log = AccessLog(log_fd, loop, options.log_sample, options.log_json)
+        self._table = LiveTable(RuleBook(options), self._on_quiet)
+        self._proxy = Proxy(loop, options, self._table, self._log, meter)
+        if base is not None:
+            self._proxy.certificates = Certificates(base)
         self._stop = asyncio.Event()
         self._state_due = False
 
-    async def serve(self, listening: socket.socket, link: socket.socket) -> None:
-        self._loop.set_exception_handler(_log_failure)
-        self._loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-        self._link, _ = await self._loop.create_connection(lambda: MasterLink(self), sock=link)
-        server = await self._loop.create_server(
-            lambda: Client(self._proxy), sock=listening, backlog=BACKLOG
-        )
+    def begin_with(self, ledger: Ledger) -> None:
+        assert ledger.version is not None
+        self._apply(ledger.version, list(ledger.routes.values()), ())
+        gc.collect()
+        gc.freeze()  # routes stay: a collection need not walk through thousands of them
+
+    def _apply(self, version: Version, routes: Sequence[Route], gone: Sequence[str]) -> None:
+        self._table.apply(version, routes, gone)
+        if self._proxy.certificates is not None:
+            self._proxy.certificates.change(routes, gone)
+
+    async def serve(self, listeners: Listeners) -> None:
+        loop = self._loop
+        loop.set_exception_handler(_log_failure)
+        if len(listeners) > 1:
+            self._proxy.https_port = listeners[1].getsockname()[1]
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_reader(self._link.sock, self._read)
+        kinds = (Client, TlsConnection)
+        servers = [
+            await loop.create_server(partial(kind, self._proxy), sock=sock, backlog=BACKLOG)
+            for kind, sock in zip(kinds, listeners, strict=False)
+        ]
         self._tell()
         await self._stop.wait()
-        server.close()
+        for server in servers:
+            server.close()
         self._proxy.drain()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._proxy.empty.wait(), self._drain)
-        self._log.close()
+        self._log.flush()
+        self._send_counts()
 
     # What the master says
 
-    def on_message(self, message: dict[str, Any]) -> None:
+    def _read(self) -> None:
+        try:
+            for message in self._link.receive():
+                self._on_message(message)
+        except LinkClosed:
+            self._part()
+
+    def _on_message(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
-        if kind == "table":
-            self._table.swap(RouteTable.from_json(message["table"]))
+        if kind == "change":
+            change = TableChange.from_json(message)
+            self._apply(change.version, change.routes, change.gone)
             self._proxy.part_tunnels()
             self._send_state()
-        elif kind == "reopen":
-            self._log.reopen()
+        elif kind == "log":
+            self._log.go_on_in(self._link.files.popleft())
         elif kind == "stop":
             self._stop.set()
 
-    def on_master_gone(self) -> None:
+    def _part(self) -> None:
+        """The master is gone."""
+        self._loop.remove_reader(self._link.sock)
+        self._loop.remove_writer(self._link.sock)
         self._stop.set()
 
     # What the master is told
 
     def _tell(self) -> None:
         self._send_state()
+        self._send_counts()
         self._loop.call_later(_STATE_SECONDS, self._tell)
 
     def _on_quiet(self) -> None:
@@ -92,27 +148,28 @@ class Worker:
 
     def _send_state(self) -> None:
         self._state_due = False
-        if self._link is None or self._link.is_closing():
+        version, in_flight = self._table.version, self._table.in_flight()
+        self._send({"type": "state", "version": version, "in_flight": in_flight})
+
+    def _send_counts(self) -> None:
+        self._send({"type": "counts", **self._proxy.counts()})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._link.send_text(json.dumps(message))
+            if self._link.pending:
+                self._loop.add_writer(self._link.sock, self._flush)
+        except LinkClosed:
+            self._part()
+
+    def _flush(self) -> None:
+        try:
+            self._link.flush()
+        except LinkClosed:
+            self._part()
             return
-        state = {
-            "type": "state",
-            "version": self._table.version,
-            "in_flight": self._table.in_flight(),
-        }
-        self._link.write(json.dumps(state).encode() + b"\n")
-
-
-class MasterLink(asyncio.Protocol):
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._buffer = bytearray()
-
-    def data_received(self, data: bytes) -> None:
-        for message in split(self._buffer, data):
-            self._worker.on_message(message)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._worker.on_master_gone()
+        if not self._link.pending:
+            self._loop.remove_writer(self._link.sock)
 
 
 def _log_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

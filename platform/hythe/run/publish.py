@@ -2,26 +2,32 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from sqlalchemy import ColumnElement, and_, delete, exists, select
 from sqlalchemy.orm import Session
 
 from hythe.model import (
     App,
+    Certificate,
     Database,
     Deployment,
     Domain,
     Installation,
     Instance,
     Release,
+    Routing,
     Table,
+    Vault,
     Write,
 )
+from hythe.route_settings import RouteSettings
 from hythe.run.desired import WEB
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
-from hythe.wire import Route, RouteTable, Target, Version
+from hythe.wire import SERVE, Route, RouteTable, Target, Version
+from hythe.wire import Certificate as WireCertificate
 
 KEPT = 20
 
@@ -30,8 +36,14 @@ class Publisher:
     """Publishes at most one table at a time; an equal table is not published again."""
 
     def __init__(
-        self, settings: Settings, database: Database, epoch: int, send: Callable[[RouteTable], None]
+        self,
+        settings: Settings,
+        database: Database,
+        vault: Vault,
+        epoch: int,
+        send: Callable[[RouteTable], None],
     ) -> None:
+        self._vault = vault
         self._settings = settings
         self._database = database
         self._epoch = epoch
@@ -94,7 +106,29 @@ class Publisher:
                 self._mark_left(tx, table.version)
             if table != self._table:
                 self._table = table
-                self._send(table)
+                self._send(self._with_keys(table))
+
+    def _with_keys(self, table: RouteTable) -> RouteTable:
+        """The table as routers need it; as it is stored, it has no private keys."""
+        if not any(route.certificates for route in table.routes):
+            return table
+        with self._database.read() as session:
+            rows = session.execute(select(Certificate.chain, Certificate.key))
+            sealed = {chain: key for chain, key in rows}
+        routes = tuple(
+            replace(
+                route,
+                certificates=tuple(
+                    replace(each, key=self._vault.unseal(sealed[each.chain]))
+                    for each in route.certificates
+                    if each.chain in sealed  # else it is gone already, and so is this table soon
+                ),
+            )
+            if route.certificates
+            else route
+            for route in table.routes
+        )
+        return replace(table, routes=routes)
 
     def _newest(self, tx: Write) -> RouteTable | None:
         if self._table.sequence:
@@ -127,8 +161,11 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
     reserved = {settings.control_host, *(f"{name}.{settings.domain}" for _, name in apps)}
     hosts: dict[int, list[str]] = {}
     for app_id, host in session.execute(select(Domain.app_id, Domain.host)):
-        if host not in reserved:  # it was free under another HYTHE_DOMAIN
+        if host.partition("/")[0] not in reserved:  # it was free under another HYTHE_DOMAIN
             hosts.setdefault(app_id, []).append(host)
+    certificates: dict[int, list[Certificate]] = {}
+    for certificate in session.scalars(select(Certificate).order_by(Certificate.id)):
+        certificates.setdefault(certificate.app_id, []).append(certificate)
     targets: dict[int, list[Target]] = {}
     crashed: set[int] = set()
     serving = (
@@ -156,12 +193,23 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
             )
         elif instance.crashes:
             crashed.add(instance.app_id)
+    handling = {row.app_id: row for row in session.scalars(select(Routing))}
     routes = [
         Route(
             app=name,
             hosts=(f"{name}.{settings.domain}", *sorted(hosts.get(app_id, []))),
             targets=tuple(targets.get(app_id, [])),
             error="H10" if app_id in crashed else "H14",
+            certificates=tuple(
+                _shown(
+                    certificates.get(app_id, []),
+                    (f"{name}.{settings.domain}", *hosts.get(app_id, [])),
+                )
+            ),
+            mode=handling[app_id].mode if app_id in handling else SERVE,
+            settings=RouteSettings.from_json(
+                handling[app_id].settings if app_id in handling else {}
+            ),
         )
         for app_id, name in apps
     ]
@@ -169,3 +217,13 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
         app="hythe", hosts=(settings.control_host,), error="H32", redirect=settings.control_url
     )
     return (*routes, control)
+
+
+def _shown(certificates: Iterable[Certificate], hosts: Iterable[str]) -> Iterator[WireCertificate]:
+    """Each certificate, for those of the app's hosts that it covers and no newer one does."""
+    left = {host.partition("/")[0] for host in hosts}
+    for certificate in reversed(list(certificates)):
+        names = {host for host in left if certificate.covers(host)}
+        left -= names
+        if names:
+            yield WireCertificate(tuple(sorted(names)), certificate.chain)

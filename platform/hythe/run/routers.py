@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hythe import logs
-from hythe.wire import LEASE_SECONDS, RouteTable, Version
+from hythe.wire import LEASE_SECONDS, RouteTable, TableChange, Version
 
 log = logs.get(__name__)
 
@@ -30,17 +30,26 @@ class Session:
 
     connection: socket.socket
     router: str
+    takes_changes: bool = False
+    sent: Version = NEVER  # the table that it has, once it has read what was sent
     version: Version = NEVER
     in_flight: dict[str, int] = field(default_factory=dict)
     heard: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def send(self, document: str) -> None:
-        try:
-            with self.lock:
-                self.connection.sendall(document.encode() + b"\n")
-        except OSError:
-            self.hang_up()
+    def send(self, table: RouteTable, change: TableChange | None = None) -> None:
+        """Send a table, or only the change to it when the router has the one before."""
+        with self.lock:
+            if table.version <= self.sent:
+                return  # a newer one was quicker
+            message: dict[str, Any] = {"type": "table", "table": table.to_json()}
+            if change is not None and self.takes_changes and self.sent == change.after:
+                message = change.to_json()
+            self.sent = table.version
+            try:
+                self.connection.sendall(json.dumps(message).encode() + b"\n")
+            except OSError:
+                self.hang_up()
 
     def hang_up(self) -> None:
         with contextlib.suppress(OSError):  # it is gone already; its reading thread cleans up
@@ -100,11 +109,11 @@ class Routers:
     def send(self, table: RouteTable) -> None:
         """Give every router this table, now and when one dials in."""
         with self._lock:
-            self._table = table
+            before, self._table = self._table, table
             sessions = list(self._sessions.values())
-        document = _message(table)
+        change = TableChange.between(before, table) if before is not None else None
         for session in sessions:
-            session.send(document)
+            session.send(table, change)
 
     def acked(self) -> Version | None:
         """The version that every router with a lease has reached; None when there is no router.
@@ -168,16 +177,20 @@ class Routers:
         self, connection: socket.socket, session: Session | None, message: dict[str, Any]
     ) -> Session:
         if message["type"] == "hello":
-            session = Session(connection, str(message["router"]))
+            session = session or Session(connection, str(message["router"]))
+            session.takes_changes = bool(message.get("changes", False))
+            session.sent = NEVER  # a second hello asks for the whole table
             with self._lock:
                 self._prune()
                 self._sessions[session.router] = session
                 table = self._table
             log.info("router dialled in", router=session.router)
             if table is not None:
-                session.send(_message(table))
+                session.send(table)
         elif session is None:
             raise ValueError("a router must say hello first")
+        elif message["type"] == "refused":
+            log.error("a router refused the table", router=session.router, reason=message["reason"])
         if message["type"] == "report":
             report = Report.of(message)
             news = (report.version, report.in_flight) != (session.version, session.in_flight)
@@ -187,7 +200,3 @@ class Routers:
                 self._changed()
                 self._warn_of(session.version)
         return session
-
-
-def _message(table: RouteTable) -> str:
-    return json.dumps({"type": "table", "table": table.to_json()})

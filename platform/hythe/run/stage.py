@@ -37,7 +37,7 @@ class RunStage:
         self._routers = Routers(
             settings.control_socket, self._routers_changed, lambda v: publisher.overtake(v)
         )
-        publisher = Publisher(settings, database, epoch, self._routers.send)
+        publisher = Publisher(settings, database, vault, epoch, self._routers.send)
         eraser = Eraser(settings, database, engine, names, forget)
         applier = Applier(
             settings,

@@ -52,7 +52,7 @@ def test_names_of_apps_are_not_domains(api: httpx.Client, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", ".", "a..b", "-a.com", "a_b.c", "a b.c", "x" * 64 + ".com", "a.com:80", "*.a.com"]
+    "host", ["", ".", "a..b", "-a.com", "a_b.c", "a b.c", "x" * 64 + ".com", "a.com:80", "a.*.com"]
 )
 def test_bad_domains_are_refused(api: httpx.Client, host: str) -> None:
     assert api.post(PATH, json={"host": host}).status_code == 422

@@ -26,7 +26,7 @@ def up(**variables: str) -> subprocess.CompletedProcess[str]:
 
 def test_defaults_are_those_of_the_settings_class() -> None:
     place, settings = Place.of({}), Settings()
-    for name in ("bind", "http_port", "api_port", "router_workers", "domain"):
+    for name in ("bind", "http_port", "https_port", "api_port", "router_workers", "domain"):
         assert getattr(place, name) == getattr(settings, name), name
 
 

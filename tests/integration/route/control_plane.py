@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hythe.wire import RouteTable
+from hythe.wire import RouteTable, TableChange
 
 PATIENCE = 15.0
 
@@ -19,6 +19,7 @@ class ControlPlane:
         self.path = path
         self.hellos: list[dict[str, Any]] = []
         self.reports: list[tuple[float, dict[str, Any]]] = []
+        self.refusals: list[dict[str, Any]] = []
         self.document: Any = None
         self._news = threading.Condition()
         self._clients: list[socket.socket] = []
@@ -43,9 +44,12 @@ class ControlPlane:
                 with self._news:
                     if message["type"] == "hello":
                         self.hellos.append(message)
-                        self._clients.append(sock)
+                        if sock not in self._clients:
+                            self._clients.append(sock)
                         if self.document is not None:
                             self._send(sock)
+                    elif message["type"] == "refused":
+                        self.refusals.append(message)
                     else:
                         self.reports.append((time.monotonic(), message))
                     self._news.notify_all()
@@ -59,6 +63,14 @@ class ControlPlane:
             for sock in self._clients:
                 with suppress(OSError):
                     self._send(sock)
+
+    def change(self, before: RouteTable, after: RouteTable) -> None:
+        """Say only what differs, to routers that take changes."""
+        message = json.dumps(TableChange.between(before, after).to_json()).encode() + b"\n"
+        with self._news:
+            for sock in self._clients:
+                with suppress(OSError):
+                    sock.sendall(message)
 
     def wait(self, condition: Any, what: str) -> Any:
         with self._news:

@@ -12,7 +12,7 @@ import pytest
 
 from hythe.run import routers as routers_module
 from hythe.run.routers import NEVER, Routers
-from hythe.wire import RouteTable, Version
+from hythe.wire import Route, RouteTable, TableChange, Version
 
 SECONDS = 10
 
@@ -20,12 +20,17 @@ SECONDS = 10
 class Dialler:
     """A router's end of the link."""
 
-    def __init__(self, path: Path, name: str = "r1") -> None:
+    def __init__(self, path: Path, name: str = "r1", **given: Any) -> None:
+        self._name = name
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(SECONDS)
         self._socket.connect(str(path))
         self._lines = self._socket.makefile("r")
-        self.say({"type": "hello", "router": name, "workers": 2, "version": None})
+        self.hello(**given)
+
+    def hello(self, **given: Any) -> None:
+        hello = {"type": "hello", "router": self._name, "workers": 2, "version": None}
+        self.say(hello | given)
 
     def say(self, message: dict[str, Any]) -> None:
         self._socket.sendall(json.dumps(message).encode() + b"\n")
@@ -34,7 +39,10 @@ class Dialler:
         self.say({"type": "report", "version": version, "in_flight": in_flight})
 
     def table(self) -> RouteTable:
-        return RouteTable.from_json(json.loads(self._lines.readline())["table"])
+        return RouteTable.from_json(self.hear()["table"])
+
+    def hear(self) -> Any:
+        return json.loads(self._lines.readline())
 
     def close(self) -> None:
         self._lines.close()
@@ -159,3 +167,18 @@ def test_nonsense_ends_the_connection_and_no_other(
 
 def test_the_socket_is_private(routers: Routers, path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_router_that_takes_changes_is_sent_what_changed(routers: Routers, path: Path) -> None:
+    one, two = Route("one", ("one.localhost",)), Route("two", ("two.localhost",))
+    routers.send(RouteTable(1, 1, (one,)))
+    router = Dialler(path, changes=True)
+    assert router.table().routes == (one,)
+    routers.send(RouteTable(1, 2, (one, two)))
+    assert TableChange.from_json(router.hear()) == TableChange((1, 1), (1, 2), (two,))
+    routers.send(RouteTable(1, 3, (two,)))
+    assert TableChange.from_json(router.hear()) == TableChange((1, 2), (1, 3), (), ("one",))
+    router.say({"type": "refused", "version": [1, 2], "reason": "a test"})
+    router.hello(changes=True)  # it missed something
+    assert router.table().version == (1, 3)
+    router.close()

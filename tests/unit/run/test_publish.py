@@ -22,8 +22,10 @@ def sent() -> list[RouteTable]:
 
 
 @pytest.fixture
-def publisher(settings: Settings, database: Database, sent: list[RouteTable]) -> Publisher:
-    return Publisher(settings, database, 9, sent.append)
+def publisher(
+    settings: Settings, database: Database, vault: Vault, sent: list[RouteTable]
+) -> Publisher:
+    return Publisher(settings, database, vault, 9, sent.append)
 
 
 def make_instance(tx: Write, app: App, deployment_id: int, host: int, **values: object) -> Instance:
@@ -79,7 +81,7 @@ def test_a_new_control_plane_goes_on_with_the_same_version(
 ) -> None:
     publisher.publish()
     again: list[RouteTable] = []
-    Publisher(settings, database, 9, again.append).publish()
+    Publisher(settings, database, vault, 9, again.append).publish()
     assert [table.version for table in again] == [(9, 1)]
 
 

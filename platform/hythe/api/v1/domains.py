@@ -16,32 +16,37 @@ from hythe.api.v1.shapes import Answer, Body, Items
 from hythe.errors import Conflict, DomainTaken, InvalidValue, NotFound
 from hythe.model import App, Domain, Write
 from hythe.settings import Settings
+from hythe.wire import place_of
 
 router = APIRouter(prefix="/apps/{app}/domains", tags=["domains"])
 
 
 class NewDomain(Body):
-    host: Annotated[str, Field(min_length=1, max_length=255)]
+    host: Annotated[str, Field(min_length=1, max_length=255)] = Field(
+        description="A host name, or *. before one for all names below it."
+    )
+    path: str = Field("", max_length=500, description="Only requests below this path.")
 
 
 class DomainAnswer(Answer):
-    host: str
+    host: str = Field(description="With its path, as it is removed: example.com/shop.")
     url: str
     implied: bool = Field(description="APP.HYTHE_DOMAIN, which every app has.")
     created_at: datetime
 
 
-def add(tx: Write, settings: Settings, app: App, value: str, actor: str) -> Domain:
+def add(tx: Write, settings: Settings, app: App, value: str, path: str, actor: str) -> Domain:
     """Give the app a domain; raises InvalidName, InvalidValue, Conflict and DomainTaken."""
-    host = names.host_name(value)
+    host = names.place(value, path)
     if host == implied_host(settings, app):
         raise Conflict(f"{app.name} has {host} from the start.", "There is nothing to do.")
-    if host in settings.api_hosts:
+    name, _ = place_of(host)
+    if name in settings.api_hosts:
         raise InvalidValue(
-            f"{host} is the control plane's own name.",  # an app there would get its cookies
+            f"{name} is the control plane's own name.",  # an app there would get its cookies
             "Choose another domain.",
         )
-    if host.endswith(f".{settings.domain}") and "." not in host.removesuffix(f".{settings.domain}"):
+    if name.endswith(f".{settings.domain}") and "." not in name.removesuffix(f".{settings.domain}"):
         raise InvalidValue(
             f"Names right below {settings.domain} belong to the apps of that name.",
             "Choose another domain, or create an app with that name.",
@@ -60,7 +65,7 @@ def add(tx: Write, settings: Settings, app: App, value: str, actor: str) -> Doma
 
 def remove(tx: Write, app: App, value: str, actor: str) -> None:
     """Take a domain away; raises NotFound."""
-    host = names.host_name(value)
+    host = names.place(*place_of(value))
     domain = tx.scalar(select(Domain).where(Domain.app_id == app.id, Domain.host == host))
     if domain is None:
         raise NotFound(f"{app.name} has no domain {host}.", "List them: `hythe domains`.")
@@ -89,12 +94,12 @@ def add_domain(
     app: str, body: NewDomain, context: CurrentContext, actor: CurrentActor
 ) -> DomainAnswer:
     with context.database.write() as tx:
-        domain = add(tx, context.settings, find_app(tx, app), body.host, actor.name)
+        domain = add(tx, context.settings, find_app(tx, app), body.host, body.path, actor.name)
     return _answer(context.settings, domain)
 
 
 @router.delete(
-    "/{host}", status_code=204, summary="Remove a domain", dependencies=[needs("manage")]
+    "/{host:path}", status_code=204, summary="Remove a domain", dependencies=[needs("manage")]
 )
 def remove_domain(app: str, host: str, context: CurrentContext, actor: CurrentActor) -> None:
     with context.database.write() as tx:

@@ -33,6 +33,7 @@ from hythe.model import ENDED, App, ConfigVar, Deployment, Domain, Formation, Re
 from hythe.release.changes import current_release
 from hythe.source.giturl import GitUrl
 from hythe.source.intake import Prepared, Sent
+from hythe.wire import place_of
 
 router = APIRouter(prefix="/apps/{app}/manifest", tags=["manifest"])
 
@@ -176,9 +177,13 @@ class _Matching:
         for change in self.changes:
             if change.path.startswith("domains."):
                 if change.after is not None:
-                    domains.add(tx, self._context.settings, app, change.after, actor)
+                    self._add_domain(tx, app, change.after, actor)
                 elif change.before is not None:
                     domains.remove(tx, app, change.before, actor)
+
+    def _add_domain(self, tx: Write, app: App, value: str, actor: str) -> None:
+        host, path = place_of(value)
+        domains.add(tx, self._context.settings, app, host, path, actor)
 
     def _wanted_source(self) -> tuple[str | None, str | None]:
         match self._manifest.source:
