@@ -37,7 +37,10 @@ def add_certificate(
     app: AppOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add a certificate for HTTPS, or renew one: hythe certs:add fullchain.pem privkey.pem"""
+    """Add a certificate for HTTPS, or renew one.
+
+    For example: hythe certs:add fullchain.pem privkey.pem
+    """
     name = chosen(app)
     texts = _read(chain), _read(key)
     with doing(f"Adding a certificate to {name}", as_json) as line:

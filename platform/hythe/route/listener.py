@@ -28,19 +28,21 @@ def open_all(host: str, ports: Sequence[int], count: int) -> list[Listeners]:
     Sockets that an earlier master left come first; what waits in these is not lost.
     """
     kept = handover.kept()
-    opened = [
-        _open(host, port, count, kind, kept) for kind, port in zip(KINDS, ports, strict=False)
-    ]
-    for name, sock in kept.items():
+    taken = [_take(host, port, count, kind, kept) for kind, port in zip(KINDS, ports, strict=False)]
+    for name, sock in kept.items():  # before others of the same name are given to keep
         handover.drop(name)
         sock.close()
+    opened = (
+        _open(host, port, count, kind, known)
+        for kind, port, known in zip(KINDS, ports, taken, strict=False)
+    )
     return list(zip(*opened, strict=True))
 
 
 def _open(
-    host: str, port: int, count: int, kind: str, kept: dict[str, socket.socket]
+    host: str, port: int, count: int, kind: str, sockets: list[socket.socket]
 ) -> list[socket.socket]:
-    sockets = _take(host, port, count, kind, kept)
+    """Add to the sockets that there are."""
     if not sockets:
         _probe(host, port)
     for number in range(len(sockets), count):

@@ -137,13 +137,13 @@ def test_a_refresh_publishes_what_changed_without_a_deploy(
 
 
 def test_no_app_gets_the_control_planes_name(
-    app: App, settings: Settings, database: Database, sent: list[RouteTable]
+    app: App, settings: Settings, database: Database, vault: Vault, sent: list[RouteTable]
 ) -> None:
     """The domain was free when the app got it; then the operator chose HYTHE_DOMAIN."""
     with database.write() as tx:
         tx.add(Domain(app_id=app.id, host="hythe.example.com"))
     chosen = settings.model_copy(update={"domain": "example.com", "bind": "0.0.0.0"})
-    Publisher(chosen, database, 9, sent.append).publish()
+    Publisher(chosen, database, vault, 9, sent.append).publish()
     route, control = RouteTable.loads(json.dumps(sent[0].to_json())).routes
     assert "hythe.example.com" not in route.hosts
     assert control.redirect == "https://hythe.example.com:7600"
