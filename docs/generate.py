@@ -61,7 +61,9 @@ def error_codes() -> str:
 
 
 def _tree(error: type[errors.HytheError]) -> list[type[errors.HytheError]]:
-    children = [child for child in error.__subclasses__() if child.__module__ == errors.__name__]
+    children = [
+        child for child in error.__subclasses__() if child.__module__.startswith(errors.__name__)
+    ]
     return [error, *(leaf for child in children for leaf in _tree(child))]
 
 
