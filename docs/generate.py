@@ -60,10 +60,15 @@ def error_codes() -> str:
     return "\n".join(lines) + "\n"
 
 
+KINDS = ("refused", "pipeline", "engine", "platform")
+
+
 def _tree(error: type[errors.HytheError]) -> list[type[errors.HytheError]]:
-    children = [
-        child for child in error.__subclasses__() if child.__module__.startswith(errors.__name__)
-    ]
+    """The error and those below it, in the order of the module's own description."""
+    children = sorted(
+        (child for child in error.__subclasses__() if child.__module__.startswith(errors.__name__)),
+        key=lambda child: KINDS.index(child.__module__.rpartition(".")[2]),
+    )
     return [error, *(leaf for child in children for leaf in _tree(child))]
 
 
