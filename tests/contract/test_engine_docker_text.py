@@ -66,7 +66,7 @@ def test_killed_step_is_told_of_the_memory_limit() -> None:
 
 def test_rules_end_in_a_refusal() -> None:
     rules = chain_rules("hyabc123", [8080], "169.254.0.0/16").splitlines()
-    to_host, through = chains("hyabc123")
+    to_host, through, _ = chains("hyabc123")
     assert [rule for rule in rules if rule.startswith(f"-A {to_host} ")] == [
         f"-A {to_host} -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
         f"-A {to_host} -p tcp --dport 8080 -j ACCEPT",

@@ -76,7 +76,7 @@ def open_tls(settings: Settings) -> TlsListener | None:
         ) from error
 
 
-def open_plain(settings: Settings, inherited: int | None) -> socket.socket:
+def open_plain(settings: Settings, inherited: int | None = None) -> socket.socket:
     """The socket for this machine, on loopback; raises PlatformError when the port is taken.
 
     inherited: the same, from the image of this process before.

@@ -121,7 +121,8 @@ def test_a_backup_that_was_changed_is_refused(saved: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [(b'"format": 1', b'"format": 9'), (b'"0001"', b'"9001"'), (b"{", b"[")]
+    ("old", "new"),
+    [(b'"format": 1', b'"format": 9'), (f'"{schema.head()}"'.encode(), b'"9001"'), (b"{", b"[")],
 )
 def test_a_backup_of_another_version_is_refused(
     saved: Path, tmp_path: Path, old: bytes, new: bytes

@@ -8,7 +8,7 @@ from builders import make_app
 from sqlalchemy import select
 
 from hythe.api.gate import JSON_LIMIT
-from hythe.model import App, Deployment, Source
+from hythe.model import App, DeployKey, Deployment, Registry, Source
 from hythe.transcript import Transcript
 
 from .live_api import ControlPlane
@@ -150,7 +150,8 @@ def test_registries_keep_their_password(plane: ControlPlane, api: httpx.Client) 
         ("ghcr.io", "eve")
     ]
     assert "s3cr3t" not in listed.text
-    assert b"s3cr3t" not in (plane.settings.home / "hythe.db").read_bytes()
+    with plane.database.read() as session:
+        assert b"s3cr3t" not in session.scalars(select(Registry.password)).one()
     assert api.delete("/v1/registries/ghcr.io").status_code == 204
     assert api.delete("/v1/registries/ghcr.io").json()["code"] == "not-found"
     assert api.post("/v1/registries", json={**body, "host": "a b"}).status_code == 422
@@ -169,6 +170,7 @@ def test_a_deploy_key_is_made_once_and_never_shows_its_private_half(
     assert api.post(path).json() == made.json() == api.get(path).json()
     assert api.post(f"{path}?rotate=true").json()["public"] != made.json()["public"]
     assert "PRIVATE" not in made.text
-    assert b"OPENSSH PRIVATE" not in (plane.settings.home / "hythe.db").read_bytes()
+    with plane.database.read() as session:
+        assert b"OPENSSH PRIVATE" not in session.scalars(select(DeployKey.private)).one()
     assert api.delete(path).status_code == 204
     assert api.get(path).status_code == 404

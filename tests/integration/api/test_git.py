@@ -75,7 +75,7 @@ def test_a_failed_deployment_rejects_the_push(plane: ControlPlane, repository: P
 def test_a_read_token_does_not_push(plane: ControlPlane, repository: Path) -> None:
     pushed = git(repository, "push", remote(plane, "read"), "main")
     assert pushed.returncode != 0
-    assert "This needs a token of scope deploy" in pushed.stderr
+    assert "This needs the scope deploy" in pushed.stderr
 
 
 def test_a_push_to_no_app_says_so(plane: ControlPlane, repository: Path) -> None:

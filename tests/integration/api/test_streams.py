@@ -161,7 +161,7 @@ def test_followers_share_a_document(plane: ControlPlane, api: httpx.Client, shop
         ]
         for stream in streams:
             next(stream)
-        document = plane.context.live._documents[f"app {shop.id}"]
+        (document,) = plane.context.live._documents.values()
         made = []
         make = document._make
 
