@@ -6,7 +6,10 @@ import sys
 
 from bench.figure import as_json, table
 
-BENCHES = {"push": "a push to its first answer, failed requests, rollback, memory, bin/up again"}
+BENCHES = {
+    "push": "a push to its first answer, failed requests, rollback, memory, bin/up again",
+    "table": "the router with 10,000 routes, and with 100 changes of its table a second",
+}
 
 
 def main() -> int:

@@ -1,8 +1,9 @@
 """Which target gets a request: power of two choices.
 
 Two targets are drawn at random, by their weights. The first gets the request, unless the second
-would still be less loaded after taking it: in-flight requests, divided by the target's share.
-So shares hold when little goes on, and load decides when much does.
+would be no more loaded after taking it: in-flight requests, divided by the target's share. So
+shares hold when little goes on, and load decides when much does. What a request adds is taken
+between nothing and one, at random, or small numbers in flight would favour the large weights.
 """
 
 import random
@@ -38,7 +39,7 @@ def choose(
     shares = [_share(u, now, slow_start) for u in candidates]
     one, other = _draw(shares)
     first, second = candidates[one], candidates[other]
-    if (second.in_flight + 1) * shares[one] <= first.in_flight * shares[other]:
+    if (second.in_flight + random.random()) * shares[one] < first.in_flight * shares[other]:
         return second
     return first
 

@@ -30,6 +30,7 @@ class Prefixes:
 
 _Entry = LiveRoute | Prefixes
 _Names = dict[str, _Entry]
+_SHARDS = 64  # parts of the index; a change copies those that it touches
 
 
 class Hosts:
@@ -37,14 +38,14 @@ class Hosts:
 
     __slots__ = ("_exact", "_wild")
 
-    def __init__(self, exact: _Names | None = None, wild: _Names | None = None) -> None:
-        self._exact = exact or {}
+    def __init__(self, exact: tuple[_Names, ...] = ({},) * _SHARDS, wild: _Names | None = None):
+        self._exact = exact  # by the hash of the name
         self._wild = wild or {}
 
     def find(self, host: str, target: bytes) -> LiveRoute | None:
         """The route of a request: an exact name before a wildcard, the longer wildcard and the
         longer path first. Raises AmbiguousPath."""
-        found = self._exact.get(host)
+        found = self._exact[hash(host) % _SHARDS].get(host)
         if type(found) is LiveRoute:
             return found
         if found is None and not self._wild:
@@ -59,7 +60,7 @@ class Hosts:
 
     def _entries(self, host: str) -> list[_Entry]:
         """What may apply to a host name, the most exact first."""
-        exact = self._exact.get(host)
+        exact = self._exact[hash(host) % _SHARDS].get(host)
         entries = [exact] if exact is not None else []
         dot = host.find(".")
         while self._wild and dot >= 0:
@@ -71,10 +72,11 @@ class Hosts:
     def replaced(self, old: Iterable[LiveRoute], new: Collection[LiveRoute]) -> Hosts:
         """The index without `old` routes and with `new` ones. Costs no parse of the others."""
         gone, come = _places(old), _places(new)
-        return Hosts(
-            _edited(self._exact, gone[False], come[False]),
-            _edited(self._wild, gone[True], come[True]),
-        )
+        exact = list(self._exact)
+        for shard in (gone.keys() | come.keys()) - {_WILD}:
+            exact[shard] = _edited(exact[shard], gone.get(shard, []), come.get(shard, []))
+        wild = _edited(self._wild, gone.get(_WILD, []), come.get(_WILD, []))
+        return Hosts(tuple(exact), wild)
 
 
 def _first(entries: Iterable[_Entry], path: str) -> LiveRoute | None:
@@ -85,16 +87,18 @@ def _first(entries: Iterable[_Entry], path: str) -> LiveRoute | None:
     return None
 
 
+_WILD = -1
 _Rule = tuple[str, str, LiveRoute]  # name, path, route
 
 
-def _places(routes: Iterable[LiveRoute]) -> dict[bool, list[_Rule]]:
-    """All places of the routes; True: of wildcards."""
-    found: dict[bool, list[_Rule]] = {True: [], False: []}
+def _places(routes: Iterable[LiveRoute]) -> dict[int, list[_Rule]]:
+    """All places of the routes by shard."""
+    found: dict[int, list[_Rule]] = {}
     for route in routes:
         for host in route.wire.hosts:
             name, path = place_of(host)
-            found[name.startswith("*")].append((name.removeprefix("*"), path, route))
+            shard = _WILD if name.startswith("*") else hash(name) % _SHARDS
+            found.setdefault(shard, []).append((name.removeprefix("*"), path, route))
     return found
 
 

@@ -114,7 +114,7 @@ class Master:
         while self._stop_at is None or self._crew.members:
             self._turn()
         if self._tables.snapshot:
-            self._tables.snapshot.save(time.monotonic())
+            self._tables.snapshot.finish()
         log.info("stopped")
         return 0
 
@@ -152,7 +152,7 @@ class Master:
             self._try_upgrade()
         snapshot = self._tables.snapshot
         if snapshot and snapshot.due(now) == 0:
-            snapshot.save(now)
+            snapshot.begin(now)
 
     def _poll(self) -> list[tuple[int, int]]:
         poller = select.poll()  # few sockets: asked anew each turn, so nothing can get out of step
@@ -215,6 +215,8 @@ class Master:
         if number == signal.SIGCHLD:
             self._crew.reap(time.monotonic())
             self._window.reap()
+            if self._tables.snapshot:
+                self._tables.snapshot.reap()
         elif number == signal.SIGHUP and self._tables.file:
             self._tables.reload()
         elif number == signal.SIGUSR2 and self._trial is None and self._stop_at is None:
@@ -247,6 +249,8 @@ class Master:
             log.error("upgrade refused, the old program stays", code=code)
         elif self._crew.settled(self._ledger.version):
             log.info("upgrading")
+            if self._tables.snapshot:
+                self._tables.snapshot.finish()
             try:
                 upgrade.become_new(self._crew, self._window.sockets, self._ledger.document())
             except OSError as error:

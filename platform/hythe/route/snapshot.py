@@ -1,7 +1,7 @@
 """The last table on disk: what a router starts from while the control plane is away."""
 
 import os
-import time
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from hythe.wire import BadTable, RouteTable
 log = logs.get(__name__)
 
 _SECONDS_BETWEEN = 1.0
-_SHARE = 20  # at least so many times as long as a write takes lies between two
 
 
 class Snapshot:
@@ -19,6 +18,7 @@ class Snapshot:
         self._path = path
         self._unsaved: Callable[[], str] | None = None
         self._next = float("-inf")
+        self._writer = 0  # the process that writes, while there is one
 
     def load(self) -> RouteTable | None:
         try:
@@ -34,23 +34,53 @@ class Snapshot:
         self._unsaved = document
 
     def due(self, now: float) -> float | None:
-        """In how many seconds `save` has something to do; None: never."""
-        return None if self._unsaved is None else max(0.0, self._next - now)
+        """In how many seconds `begin` has something to do; None: never, or not yet."""
+        if self._unsaved is None or self._writer:
+            return None
+        return max(0.0, self._next - now)
 
-    def save(self, now: float) -> None:
-        """Whole or not at all: a crash at any point leaves the old file or the new."""
+    def begin(self, now: float) -> None:
+        """Write what is unsaved in a child process, so that a big table holds up nobody. The child
+        has the table as it is now, and takes only the time that others leave."""
         document, self._unsaved = self._unsaved, None
         if document is None:
             return
-        began = time.monotonic()
+        self._next = now + _SECONDS_BETWEEN
+        self._writer = os.fork()
+        if self._writer:
+            return
+        code = 1
         try:
+            signal.set_wakeup_fd(-1)
+            os.nice(19)
+            code = 0 if self._write(document().encode()) else 1
+        finally:
+            os._exit(code)
+
+    def reap(self) -> None:
+        """Take note of a writer that has ended."""
+        if self._writer and os.waitpid(self._writer, os.WNOHANG)[0]:
+            self._writer = 0
+
+    def finish(self) -> None:
+        """Write what is unsaved, here and now."""
+        if self._writer:
+            os.waitpid(self._writer, 0)
+            self._writer = 0
+        document, self._unsaved = self._unsaved, None
+        if document is not None:
             self._write(document().encode())
+
+    def _write(self, data: bytes) -> bool:
+        """Whole or not at all: a crash at any point leaves the old file or the new."""
+        try:
+            self._replace(data)
         except OSError as error:
             log.error("snapshot cannot be written", path=self._path, reason=error)
-            self._unsaved = document
-        self._next = now + max(_SECONDS_BETWEEN, _SHARE * (time.monotonic() - began))
+            return False
+        return True
 
-    def _write(self, data: bytes) -> None:
+    def _replace(self, data: bytes) -> None:
         temporary = self._path.with_name(self._path.name + ".new")
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # Certificates in it bring their private keys.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import signal
 import socket
@@ -76,6 +77,8 @@ class Worker:
     def begin_with(self, ledger: Ledger) -> None:
         assert ledger.version is not None
         self._apply(ledger.version, list(ledger.routes.values()), ())
+        gc.collect()
+        gc.freeze()  # routes stay: a collection need not walk through thousands of them
 
     def _apply(self, version: Version, routes: Sequence[Route], gone: Sequence[str]) -> None:
         self._table.apply(version, routes, gone)

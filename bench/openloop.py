@@ -1,0 +1,90 @@
+"""Asks at a fixed rate, whatever the answers do: `python -m bench.openloop PORT RATE SECONDS HOST`.
+
+A request's latency counts from the moment when it was due, so that a stall is seen by all that it
+held up. Prints a JSON list of latencies in milliseconds.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections import deque
+
+import uvloop
+
+CONNECTIONS = 64
+TICK = 0.001
+
+
+class Asker(asyncio.Protocol):
+    """A kept-alive connection with one request at a time; answers end with `ok`."""
+
+    def __init__(self, load: "Load") -> None:
+        self._load = load
+        self._due = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.WriteTransport = transport  # type: ignore[assignment]
+        self._load.free.append(self)
+
+    def ask(self, due: float) -> None:
+        self._due = due
+        self._transport.write(self._load.request)
+
+    def data_received(self, data: bytes) -> None:
+        if not data.startswith(b"HTTP/1.1 200") or not data.endswith(b"ok"):
+            raise SystemExit(f"not the answer: {data[:200]!r}")
+        self._load.latencies.append((time.monotonic() - self._due) * 1000)
+        self._load.ready(self)
+
+
+class Load:
+    def __init__(self, host: str, rate: float) -> None:
+        self.request = (
+            f"GET / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) "
+            "AppleWebKit/537.36 Chrome/120.0 Safari/537.36\r\nAccept: text/html,*/*;q=0.8\r\n"
+            "Accept-Language: en\r\nAccept-Encoding: gzip, br\r\nCookie: session=0123456789\r\n\r\n"
+        ).encode()
+        self.free: deque[Asker] = deque()
+        self.waiting: deque[float] = deque()
+        self.latencies: list[float] = []
+        self._rate = rate
+
+    def ready(self, asker: Asker) -> None:
+        if self.waiting:
+            asker.ask(self.waiting.popleft())
+        else:
+            self.free.append(asker)
+
+    async def run(self, port: int, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(CONNECTIONS):
+            await loop.create_connection(lambda: Asker(self), "127.0.0.1", port)
+        start = time.monotonic()
+        sent = 0
+        while (now := time.monotonic()) < start + seconds:
+            while start + sent / self._rate <= now:
+                due = start + sent / self._rate
+                sent += 1
+                if self.free:
+                    self.free.popleft().ask(due)
+                else:
+                    self.waiting.append(due)
+            await asyncio.sleep(TICK)
+        await asyncio.sleep(0.3)
+
+
+def main() -> None:
+    port, rate, seconds, host = (
+        int(sys.argv[1]),
+        float(sys.argv[2]),
+        float(sys.argv[3]),
+        sys.argv[4],
+    )
+    load = Load(host, rate)
+    uvloop.run(load.run(port, seconds))
+    print(json.dumps([round(latency, 3) for latency in load.latencies]))
+
+
+if __name__ == "__main__":
+    main()
