@@ -8,6 +8,7 @@ from bench.figure import as_json, table
 
 BENCHES = {
     "push": "a push to its first answer, failed requests, rollback, memory, bin/up again",
+    "router": "the router beside nginx, HAProxy, Envoy and Caddy",
     "table": "the router with 10,000 routes, and with 100 changes of its table a second",
 }
 
