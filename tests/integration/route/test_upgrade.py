@@ -117,6 +117,7 @@ def test_code_that_cannot_start_changes_nothing_and_mended_code_does(serve, tmp_
     router.event("upgrade refused, the old program stays")
     assert router.workers() == workers
     assert get(router.port)[0] == 200
+    (tmp_path / "t").write_text("{this is no table")  # does not matter: it has one
     worker.write_text(whole + "\nlog.info('the new code')\n")
     router.signal(signal.SIGUSR2)
     router.event("the new code")
