@@ -82,13 +82,19 @@ _CADDY = """
   admin off
   auto_https off
 }}
-http://{host}:{p}, https://{host}:{t} {{
+(app) {{
   bind 127.0.0.1
-  tls {pem} {pem}
   log {{
     output file {f}/log
   }}
   reverse_proxy 127.0.0.1:{b}
+}}
+http://{host}:{p} {{
+  import app
+}}
+https://{host}:{t} {{
+  tls {pem} {pem}
+  import app
 }}
 """
 

@@ -231,7 +231,12 @@ def _start(command: list[str], core: str, folder: Path) -> subprocess.Popen[byte
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "platform"), "GOMAXPROCS": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT / "platform"),
+                "GOMAXPROCS": "1",
+                "HOME": str(folder),
+            },
         )
 
 
