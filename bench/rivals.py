@@ -81,6 +81,7 @@ _CADDY = """
 {{
   admin off
   auto_https off
+  default_sni {host}
 }}
 (app) {{
   bind 127.0.0.1
