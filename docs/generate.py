@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic_core import PydanticUndefined
 
 from hythe import errors
+from hythe.route_settings import RouteSettings
 from hythe.settings import Settings
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -72,7 +73,26 @@ def _tree(error: type[errors.HytheError]) -> list[type[errors.HytheError]]:
     return [error, *(leaf for child in children for leaf in _tree(child))]
 
 
-PAGES = {"settings.md": settings, "errors.md": error_codes}
+def routing() -> str:
+    """The page about an app's routing settings, in the order in which they are declared."""
+    lines = [
+        "# Routing settings",
+        NOTE,
+        "How the router handles one app's requests. `hythe routing:set KEY=VALUE ...` sets them, "
+        "`routing:unset` goes back to the default; both take effect at once, without a release. "
+        "In a route table the key has `_` for `-`, and the value is a number of bytes or seconds, "
+        "or true or false.",
+        "",
+        "| key | default | meaning | values |",
+        "|---|---|---|---|",
+    ]
+    for key, knob in RouteSettings.KNOBS.items():
+        name = key.replace("_", "-")
+        lines.append(f"| `{name}` | {knob.default} | {knob.about} | {knob.range} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"settings.md": settings, "errors.md": error_codes, "routing.md": routing}
 
 
 def main() -> None:

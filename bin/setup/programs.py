@@ -84,6 +84,8 @@ def programs(place: Place) -> tuple[Program, Program]:
                 *("--control", str(place.run / "control.sock")),
                 *("--snapshot", str(place.home / "router" / "snapshot.json")),
                 *("--log", str(place.logs / "router.log")),
+                *(("--log-json",) if place.router_log == "json" else ()),
+                *("--log-sample", str(place.router_log_sample)),
                 *("--stats", str(place.run / "router.sock")),
                 *(("--metrics", str(place.metrics_port)) if place.metrics_port else ()),
                 *(("--user", place.router_user) if place.router_user else ()),

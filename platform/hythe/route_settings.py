@@ -24,6 +24,10 @@ class BadSetting(ValueError):
     """A key or value that cannot be used; the message says why."""
 
 
+class UnknownSetting(BadSetting):
+    """There is no setting of that name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Knob:
     """What one setting takes."""
@@ -127,7 +131,7 @@ class RouteSettings:
         name = key.replace("-", "_")
         knob = self.KNOBS.get(name)
         if knob is None:
-            raise BadSetting(f"{key} is not a router setting")
+            raise UnknownSetting(f"{key} is not a router setting")
         return dataclasses.replace(self, **{name: None if text is None else knob.parse(key, text)})
 
 

@@ -5,6 +5,7 @@ The reference in docs/reference/settings.md is generated from this class.
 
 import ipaddress
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,6 +34,12 @@ class Settings(BaseSettings):
     router_workers: int = Field(2, ge=1, le=64, description="Worker processes of the router.")
     router_user: str = Field(
         "nobody", description="User that the router's workers become once root has bound the ports."
+    )
+    router_log: Literal["plain", "json"] = Field(
+        "plain", description="The access log's lines: plain or json."
+    )
+    router_log_sample: int = Field(
+        1, ge=1, description="The access log gets one of so many lines, and every error."
     )
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Loopback port of the router's `/metrics`; 0 is none."

@@ -1,6 +1,8 @@
 """Deploys, rollbacks, scaling and config under load: not one failed request."""
 
 import json
+import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -109,3 +111,36 @@ def test_two_pushes_at_once_end_with_the_newest(project: Project, tmp_path: Path
     until(lambda: project.hythe("ps").count(": up for") == 1)
     pushed = project.installation.run("git", "rev-parse", "HEAD", folder=other).strip()
     assert pushed[:7] in serving[0]["description"]
+
+
+def test_maintenance_and_pause_take_effect_at_once(project: Project) -> None:
+    before = release(project)
+    project.hythe("maintenance:on")
+    until(lambda: project.get().status == 503)
+    assert project.get().headers["hythe-error"] == "H80"
+    project.hythe("maintenance:off")
+    until(lambda: project.get().status == 200)
+    project.hythe("routing:set", "hold=1s")
+    project.hythe("routing:pause")
+    until(lambda: project.get().headers.get("hythe-error") == "H20")
+    project.hythe("routing:resume")
+    until(lambda: project.get().status == 200)
+    assert release(project) == before
+
+
+def test_the_router_takes_up_new_code_under_load(project: Project) -> None:
+    home = project.installation.home
+    master = int((home / "run" / "router.pid").read_text().split()[0])
+
+    def workers() -> set[str]:
+        return set(Path(f"/proc/{master}/task/{master}/children").read_text().split())
+
+    old = workers()
+    with Load(project.get) as load:
+        os.kill(master, signal.SIGUSR2)
+        until(lambda: len(workers() - old) >= 2 and not old & workers())
+        time.sleep(0.5)
+    assert load.failures == []
+    assert project.installation.hythe("apps")  # the control plane has not lost its router
+    greeting(project, "after the upgrade")
+    project.push()

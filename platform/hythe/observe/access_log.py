@@ -1,5 +1,6 @@
-"""The routers' access log: which app each line belongs to, by the host that was asked for."""
+"""The routers' access log: which app each line belongs to, by the host and path asked for."""
 
+import json
 import re
 import time
 from collections.abc import Iterable
@@ -19,15 +20,17 @@ _FIELD = re.compile(r'(\w+)=(?:"(.*?)"|([^" ]*))(?: |$)', re.ASCII)
 
 
 class Hosts:
-    """App ids by host name, read again when something may have changed."""
+    """App ids by where they answer, read again when something may have changed."""
 
     def __init__(self, database: Database, domain: str) -> None:
         self._database = database
         self._domain = domain
         self._apps: dict[str, int] = {}
+        self._plain = 0  # how many of them are whole hosts
         self.stale = True
 
-    def app_of(self, host: str) -> int | None:
+    def app_of(self, host: str, path: str = "/") -> int | None:
+        """As the router decides: an exact name before a wildcard, the longest path first."""
         if self.stale:
             self.stale = False  # before reading: it may become stale meanwhile
             try:
@@ -35,7 +38,12 @@ class Hosts:
             except BaseException:
                 self.stale = True
                 raise
-        return self._apps.get(host)
+        apps = self._apps
+        if host in apps and len(apps) == self._plain:
+            return apps[host]
+        paths = list(_prefixes(path.partition("?")[0]))
+        found = (apps.get(name + below) for name in _names(host) for below in paths)
+        return next((app for app in found if app is not None), None)
 
     def _read(self) -> dict[str, int]:
         with self._database.read() as session:
@@ -43,7 +51,26 @@ class Hosts:
             apps = {f"{name}.{self._domain}": app_id for app_id, name in names}
             for app_id, host in session.execute(select(Domain.app_id, Domain.host)):
                 apps[host] = app_id
+        self._plain = sum("/" not in place for place in apps)
         return apps
+
+
+def _names(host: str) -> Iterable[str]:
+    """A host name, and the wildcards that it falls under."""
+    yield host
+    _, dot, rest = host.partition(".")
+    while dot:
+        yield f"*.{rest}"
+        _, dot, rest = rest.partition(".")
+
+
+def _prefixes(path: str) -> Iterable[str]:
+    """A path and those above it, the longest first; the whole host is ""."""
+    below = path.rstrip("/")
+    while below:
+        yield below
+        below = below.rpartition("/")[0]
+    yield ""
 
 
 class AccessLog:
@@ -66,7 +93,8 @@ class AccessLog:
         for entry in raw:
             text = entry.decode(errors="replace")
             fields = _fields(text)
-            app_id = self._hosts.app_of(fields.get("host", "").lower().partition(":")[0])
+            host = fields.get("host", "").lower().partition(":")[0]
+            app_id = self._hosts.app_of(host, fields.get("path", "/"))
             if app_id is not None:
                 line = LogLine(
                     now, cut(text), PROCESS, release=fields.get("release", ""), source="router"
@@ -80,6 +108,11 @@ class AccessLog:
 
 def _fields(text: str) -> dict[str, str]:
     fields: dict[str, str] = {}
+    if text.startswith("{"):
+        try:
+            return {key: str(value) for key, value in json.loads(text).items()}
+        except ValueError:
+            return {}
     position = 0
     while match := _FIELD.match(text, position):
         fields.setdefault(match[1], match[2] or match[3] or "")

@@ -197,7 +197,9 @@ class Dial:
         value = route.cookie_of(upstream)
         if _cookie(self._exchange.head.block.passed, route) == value:
             return b""
-        return b"Set-Cookie: %s=%s; Path=/; HttpOnly; SameSite=Lax\r\n" % (route.cookie_name, value)
+        secure = b"; Secure" if self._exchange.client.scheme == b"https" else b""
+        pair = b"%s=%s" % (route.cookie_name, value)
+        return b"Set-Cookie: %s; Path=/; HttpOnly; SameSite=Lax%s\r\n" % (pair, secure)
 
     def opened_tunnel(self) -> None:
         """The request became a WebSocket, which no longer counts against the target's limit."""

@@ -59,6 +59,8 @@ class Block(NamedTuple, Generic[T]):
     fields: T  # what the special lines say
     length: int | None  # the Content-Length
     passed: bytes  # the other lines, as they are sent on
+    listed: frozenset[bytes]  # names in Connection, whose lines are not sent on
+    lines: int  # how many
 
 
 class HeaderReader(Generic[T]):
@@ -83,6 +85,24 @@ class HeaderReader(Generic[T]):
         self._said = Memo(lambda lines: interpret([_field(line) for line in lines.splitlines()]))
 
     def _read(self, block: bytes) -> Block[T]:
+        at = block.find(b"\r\nCookie: ")
+        if at < 0:
+            at = block.find(b"\r\ncookie: ")
+        return self._read_lines(block) if at < 0 else self._read_around(block, at)
+
+    def _read_around(self, block: bytes, at: int) -> Block[T]:
+        """Cookies change more than all else: look for what is around the one behind `at`."""
+        end = block.find(b"\r\n", at + 2)
+        around = self.blocks(block[:at] + block[end:])
+        if around.lines >= self._limits.headers:
+            raise BadHead(431, f"More than {self._limits.headers} headers")
+        cookie = self._line(block[at + 2 : end])
+        if type(cookie) is not bytes or b"cookie" in around.listed:
+            cookie = b""
+        fields, length, passed, listed, count = around
+        return Block(fields, length, passed + cookie, listed, count + 1)
+
+    def _read_lines(self, block: bytes) -> Block[T]:
         lines = block.split(b"\r\n")[:-2]
         if len(lines) > self._limits.headers:
             raise BadHead(431, f"More than {self._limits.headers} headers")
@@ -100,7 +120,8 @@ class HeaderReader(Generic[T]):
         said, listed = self._said(b"\n".join(special))
         if listed:
             passed = [line for line in passed if line.partition(b":")[0].lower() not in listed]
-        return Block(said, lengths[0] if lengths else None, b"".join(passed))
+        length = lengths[0] if lengths else None
+        return Block(said, length, b"".join(passed), listed, len(lines))
 
     def _line(self, line: bytes) -> bytes | int | _Kind:
         """What a line is: bytes to send on, a Content-Length, or special."""

@@ -58,9 +58,12 @@ def run(options: RouterOptions) -> int:
         log.error("no such user", user=options.user, fix="Name one in HYTHE_ROUTER_USER.")
         return 1
     try:
+        base = _base_context(options) if options.tls_port is not None else None
+        if upgrade.on_trial():
+            _load_worker_code()
+            return 0
         heritage = upgrade.heritage()
         sockets = heritage or _open_sockets(options)
-        base = _base_context(options) if options.tls_port is not None else None
     except (listener.CannotListen, OSError) as error:
         log.error("cannot listen", reason=error, fix="Stop what uses the port, or take another.")
         return 1

@@ -90,7 +90,7 @@ class ResponseParser:
         if match is None:
             raise BadHead(502, "Bad status line")
         minor, status, reason = match.groups()
-        fields, length, passed = self._blocks(block)
+        fields, length, passed, _, _ = self._blocks(block)
         if fields.chunked:
             if length is not None:
                 raise BadHead(502, "Content-Length together with Transfer-Encoding")

@@ -39,15 +39,16 @@ class Tables:
     def begin(self, inherited: str | None) -> bool:
         """Take the table to begin with, if there is one; false when the given file is no table.
         `inherited` is what the program before this one had."""
-        table = self.snapshot.load() if self.snapshot else None
+        table = RouteTable.loads(inherited) if inherited is not None else None
+        if table is None and self.snapshot:
+            table = self.snapshot.load()
         try:
-            if inherited is not None:
-                table = RouteTable.loads(inherited)
             if self.file:
                 table = self._check(self.file.read(table))
         except BadTable as error:
             log.error("table cannot be used", reason=error)
-            return False
+            if inherited is None:
+                return False
         if table is not None:
             self._install(table)
         else:

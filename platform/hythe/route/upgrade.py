@@ -20,7 +20,7 @@ from hythe.route.listener import Listeners
 log = logs.get(__name__)
 
 _VARIABLE = "HYTHE_ROUTER_HERITAGE"
-_TRIAL = "import hythe.route.main, hythe.route.worker"
+_TRIAL = "HYTHE_ROUTER_TRIAL"
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,17 @@ def _socket(fd: int) -> socket.socket:
 
 
 def trial() -> "subprocess.Popen[bytes]":
-    """Start a process that loads the new code; exit code 0 when that works."""
-    return subprocess.Popen([sys.executable, "-c", _TRIAL], stdin=subprocess.DEVNULL)
+    """Start the new program on trial, with the same command line; exit code 0 when it could run."""
+    return subprocess.Popen(_command(), env={**os.environ, _TRIAL: "1"}, stdin=subprocess.DEVNULL)
+
+
+def on_trial() -> bool:
+    """Whether this program shall only show that it can start."""
+    return _TRIAL in os.environ
+
+
+def _command() -> list[str]:
+    return [sys.executable, *sys.orig_argv[1:]]
 
 
 def become_new(crew: Crew, views: Iterable[socket.socket], table: str) -> None:
@@ -80,7 +89,7 @@ def become_new(crew: Crew, views: Iterable[socket.socket], table: str) -> None:
     environment = {**os.environ, _VARIABLE: json.dumps(left)}
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+    os.execve(sys.executable, _command(), environment)
 
 
 def _memory(data: bytes) -> int:

@@ -235,6 +235,11 @@ class Wire:
         data, self._buffer = self._buffer[:size], self._buffer[size:]
         return data
 
+    def some(self) -> bytes:
+        """What is there, or else comes next; b"" at the end of the stream."""
+        data, self._buffer = self._buffer, b""
+        return data or self.sock.recv(65536)
+
     def rest(self) -> bytes:
         """All there is until the other end closes."""
         with suppress(ConnectionResetError):

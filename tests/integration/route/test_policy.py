@@ -136,7 +136,7 @@ def test_a_held_request_ends_at_its_deadline(serve, routed):
 def test_a_held_request_whose_client_leaves_is_forgotten(serve, routed):
     app = serve(answering())
     routed = routed(make_route(app, mode="hold", backlog=1))
-    ask(routed.port, "/left").close()
+    ask(routed.port, "/left").reset()
     until(lambda: "code=H27" in routed.router.log())
     wire = ask(routed.port, "/stays")  # the one place is free again
     time.sleep(0.1)

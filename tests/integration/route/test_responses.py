@@ -264,3 +264,32 @@ def test_log_lines_have_the_documented_shape(serve, route_to):
     ]
     assert " instance=web.1 release=v1 " in after
     assert " status=200 bytes=5 protocol=http\n" in after
+
+
+def test_a_client_that_closed_its_half_is_still_answered(serve, route_to):
+    wire = ask(route_to(serve(answering("hello"))))
+    wire.sock.shutdown(socket.SHUT_WR)
+    assert wire.rest().endswith(b"\r\n\r\nhello")
+
+
+def test_half_a_body_is_no_request(serve, route_to):
+    bodies = []
+
+    def handle(wire, head):
+        bodies.append(wire.rest())
+
+    router = route_to(serve(handle))
+    wire = ask(router, f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 9\r\n\r\nabc")
+    until(lambda: router.log() == "")
+    wire.sock.shutdown(socket.SHUT_WR)
+    assert wire.rest() == b""
+    until(lambda: "code=H27" in router.log())
+
+
+def test_a_closed_half_is_waited_for_only_so_long(serve, route_to):
+    app = serve(lambda wire, head: wire.rest())
+    router = route_to(app, timeouts=Timeouts(half_closed=0.2, tick=0.05))
+    wire = ask(router)
+    wire.sock.shutdown(socket.SHUT_WR)
+    assert wire.rest() == b""
+    until(lambda: "code=H27" in router.log())

@@ -8,10 +8,12 @@ import stat
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from integration.route.control_plane import ControlPlane
+from integration.route.pki import certificate_of, dial_tls, make_certificate
 from integration.route.rig import (
     HOST,
     PLATFORM,
@@ -26,6 +28,7 @@ from integration.route.rig import (
 )
 
 from hythe.route.options import RouterOptions
+from hythe.wire import RouteTable
 
 
 class Asking:
@@ -114,6 +117,7 @@ def test_code_that_cannot_start_changes_nothing_and_mended_code_does(serve, tmp_
     router.event("upgrade refused, the old program stays")
     assert router.workers() == workers
     assert get(router.port)[0] == 200
+    (tmp_path / "t").write_text("{this is no table")  # does not matter: it has one
     worker.write_text(whole + "\nlog.info('the new code')\n")
     router.signal(signal.SIGUSR2)
     router.event("the new code")
@@ -141,6 +145,22 @@ def test_workers_give_up_root_and_still_log_into_a_folder_of_roots(serve, route_
     os.kill(router.workers()[0], signal.SIGKILL)
     router.event("worker started", count=3)
     assert get(router.port)[0] == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_worker_without_root_takes_new_certificates(serve, start_router, tmp_path):
+    def table(sequence: int):
+        (route,) = make_table({"i1": app.port}).routes
+        own = make_certificate(HOST, serial=sequence)
+        return RouteTable(1, sequence, (replace(route, certificates=(own,)),))
+
+    app = serve(answering())
+    write_table(tmp_path / "t", table(1))
+    router = start_router(table=tmp_path / "t", tls_port=0, user="nobody")
+    port = router.event("listening")["tls"]
+    for sequence in (1, 2):
+        write_table(tmp_path / "t", table(sequence))
+        until(lambda n=sequence: certificate_of(dial_tls(port, HOST)).serial_number == n)
 
 
 def test_an_unknown_user_is_refused(capfd):

@@ -56,3 +56,29 @@ def test_hosts_are_read_again_when_they_are_stale(hosts: Hosts, database: Databa
     hosts.stale = True
     assert hosts.app_of("new.localhost") == 3
     assert hosts.app_of("blog.localhost") is None
+
+
+def test_wildcards_and_paths_lead_to_their_apps(hosts: Hosts, database: Database) -> None:
+    with database.write() as tx:
+        for app_id, host in (
+            (1, "*.example.com"),
+            (2, "*.eu.example.com"),
+            (2, "shop.example.com/blog"),
+            (2, "other.com/a/b"),
+        ):
+            tx.add(Domain(app_id=app_id, host=host))
+    found = {
+        place: hosts.app_of(*place.split(" "))
+        for place in (
+            "shop.example.com /", "shop.example.com /blog", "shop.example.com /blog/1?x=/",
+            "shop.example.com /blogs", "a.example.com /blog", "a.b.eu.example.com /",
+            "other.com /a/b/c", "other.com /a", "example.com /",
+        )
+    }  # fmt: skip
+    assert list(found.values()) == [1, 2, 2, 1, 1, 2, 2, None, None]
+
+
+def test_a_line_may_be_json(hosts: Hosts) -> None:
+    line = b'{"at": "info", "path": "/", "host": "blog.localhost", "release": "v3"}'
+    apps = AccessLog(hosts).decode([line, b"{broken", b'{"host": 5}'])
+    assert [(app, lines[0].release) for app, lines in apps.items()] == [(2, "v3")]

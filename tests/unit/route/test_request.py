@@ -106,6 +106,29 @@ def test_what_the_router_sets_itself_is_never_passed_on():
     assert not head.keep_alive
 
 
+def test_cookies_change_and_all_else_is_known():
+    parser = RequestParser(Limits())
+    for n in range(5):
+        text = f"GET / HTTP/1.1\r\nHost: a\r\nCookie: a={n}\r\nA: b\r\ncookie: c={n}\r\n\r\n"
+        head = parser(text.encode())
+        assert sorted(head.block.passed.split(b"\r\n")[:-1]) == [
+            b"A: b",
+            b"Cookie: a=%d" % n,
+            b"cookie: c=%d" % n,
+        ]
+        for bad in (text.replace("a=", "a\x01="), text.replace("c=", "c\x00=")):
+            with pytest.raises(BadHead):
+                parser(bad.encode())
+        hidden = parser(text.replace("Host: a", "Host: a\r\nConnection: cookie").encode())
+        assert hidden.block.passed == b"A: b\r\n"
+
+
+def test_a_cookie_counts_among_the_headers():
+    lines = "".join(f"\nA{i}: b" for i in range(98))
+    assert parse(f"GET / HTTP/1.1\nHost: a{lines}\nCookie: a=b\n")
+    assert status_of(f"GET / HTTP/1.1\nHost: a{lines}\nB: c\nCookie: a=b\n") == 431
+
+
 def test_an_upgrade_that_is_no_websocket_is_stripped():
     head = parse(
         "GET / HTTP/1.1\nHost: a\nConnection: Upgrade, HTTP2-Settings\nUpgrade: h2c\n"

@@ -12,7 +12,7 @@ from hythe.api.v1.apps import find_app
 from hythe.api.v1.shapes import Answer, Body
 from hythe.errors import InvalidValue
 from hythe.model import App, Routing, Write
-from hythe.route_settings import BadSetting, RouteSettings
+from hythe.route_settings import BadSetting, RouteSettings, UnknownSetting
 from hythe.wire import SERVE
 
 router = APIRouter(prefix="/apps/{app}/routing", tags=["routing"])
@@ -55,9 +55,11 @@ def change(
     try:
         for key, text in settings.items():
             values = values.with_text(key, text)
-    except BadSetting as error:
+    except UnknownSetting as error:
         known = ", ".join(key.replace("_", "-") for key in RouteSettings.KNOBS)
         raise InvalidValue(f"{error}.", f"The settings are {known}.") from None
+    except BadSetting as error:
+        raise InvalidValue(f"{error}.", "`hythe routing` shows what is set.") from None
     row.settings = values.to_json()
     if mode is not None and mode != row.mode:
         row.mode = mode
