@@ -2,7 +2,8 @@
 
 import json
 import shutil
-import threading
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,20 +75,10 @@ def test_migrating_again_changes_nothing(url: str) -> None:
 
 
 def test_processes_that_migrate_at_once_do_it_once(url: str) -> None:
-    failures: list[BaseException] = []
-
-    def attempt() -> None:
-        try:
-            schema.migrate(url)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=attempt) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-
+    code = "import sys; from hythe.model import schema; schema.migrate(sys.argv[1])"
+    command = [sys.executable, "-c", code, url]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    failures = [text for process in processes if (text := process.communicate(timeout=60)[1])]
     assert failures == []
     assert schema.migrate(url) is False
 

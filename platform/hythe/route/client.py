@@ -340,11 +340,10 @@ class Client(asyncio.Protocol):
         log = self._proxy.log
         head = pages.head(answer, kind, len(content))
         self.transport.write(forward.refusal(head, self._proxy.date) + content)
-        log.write(
-            logline.refused(
-                answer, fwd=self.peer, size=len(content), scheme=self.scheme, as_json=log.as_json
-            )
+        line = logline.refused(
+            answer, fwd=self.peer, size=len(content), scheme=self.scheme, as_json=log.as_json
         )
+        log.write(line)
         self._end()
 
     def _end(self) -> None:

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -27,7 +28,6 @@ from integration.route.rig import (
     write_table,
 )
 
-from hythe.route.options import RouterOptions
 from hythe.wire import RouteTable
 
 
@@ -163,8 +163,14 @@ def test_a_worker_without_root_takes_new_certificates(serve, start_router, tmp_p
         until(lambda n=sequence: certificate_of(dial_tls(port, HOST)).serial_number == n)
 
 
-def test_an_unknown_user_is_refused(capfd):
-    from hythe.route import master
-
-    assert master.run(RouterOptions(port=0, user="nobody-at-all")) == 1
-    assert "no such user" in capfd.readouterr().err
+def test_an_unknown_user_is_refused(tmp_path):
+    command = [sys.executable, "-m", "hythe.route", "--table", str(tmp_path / "t")]
+    done = subprocess.run(
+        [*command, "--listen", "127.0.0.1:0", "--user", "nobody-at-all"],
+        env={**os.environ, "PYTHONPATH": str(PLATFORM)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 1
+    assert "no such user" in done.stderr
