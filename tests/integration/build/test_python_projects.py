@@ -21,6 +21,11 @@ DJANGO = {
     for file in EXAMPLE.rglob("*")
     if file.is_file() and file.suffix != ".pyc"
 }
+BUILD_SYSTEM = """
+[build-system]
+requires = ["poetry-core"]
+build-backend = "poetry.core.masonry.api"
+"""
 APP = """
 import importlib.metadata
 from bottle import default_app, route
@@ -34,10 +39,11 @@ app = default_app()
 
 
 def test_poetry_and_pipenv_apps_get_what_their_locks_say(builds: Builds) -> None:
-    files = {"pyproject.toml": PYPROJECT, "poetry.lock": POETRY_1, "app.py": APP}
-    with running(builds, builds.succeed(files)) as container:
+    project = PYPROJECT.replace("package-mode = false", "") + BUILD_SYSTEM
+    files = {"pyproject.toml": project, "poetry.lock": POETRY_1, "app.py": APP}
+    with running(builds, builds.succeed(files | {"src/shop/__init__.py": ""})) as container:
         found = get(builds, container).split()
-    assert {"bottle", "certifi", "h11", "httpcore", "socksio"} <= set(found)
+    assert {"bottle", "certifi", "h11", "httpcore", "shop", "socksio"} <= set(found)
     assert not {"colorama", "iniconfig", "itsdangerous", "tomli"}.intersection(found)
 
     files = {"Pipfile": PIPFILE, "Pipfile.lock": PIPFILE_LOCK, "app.py": APP}
