@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from builders import RESULT
 
 from hythe.appjson import Check
-from hythe.model import Build
+from hythe.model import App, Build, Release
 from hythe.settings import Settings
-from hythe.spec import PORT, ReleaseSpec
+from hythe.spec import PORT, ReleaseSpec, environment
 
 
 def frozen(settings: Settings, check: Check | None = None, **result: object) -> ReleaseSpec:
@@ -39,3 +41,17 @@ def test_a_command_runs_in_the_shell_of_the_image_or_as_words(settings: Settings
         ("a 'b c'",),
     )
     assert frozen(settings, launch=[]).invocation("web") == (("a",), ("b c",))
+
+
+@pytest.mark.parametrize(
+    ("memory", "cpus", "workers"),
+    [(512, 1.0, "2"), (100, 1.0, "1"), (4096, 1.0, "4"), (4096, 0.25, "1"), (4096, 2.0, "8")],
+)
+def test_workers_follow_the_limits(
+    settings: Settings, memory: int, cpus: float, workers: str
+) -> None:
+    spec = replace(frozen(settings), memory=memory << 20, cpus=cpus)
+    given = environment(spec, App(name="shop"), Release(version=1), {}, "web.1")
+    assert given["WEB_CONCURRENCY"] == workers
+    own = environment(spec, App(name="shop"), Release(version=1), {"WEB_CONCURRENCY": "3"}, "web.1")
+    assert own["WEB_CONCURRENCY"] == "3"

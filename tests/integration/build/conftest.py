@@ -48,6 +48,8 @@ class Builds:
             file = self.source / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content)
+            if content.startswith("#!"):
+                file.chmod(0o755)
         with self.database.write() as tx:
             source = Source(
                 app_id=self.app_id, kind="tarball", tree="t", path="sources/app", created_by="test"

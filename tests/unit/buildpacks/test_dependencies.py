@@ -1,23 +1,22 @@
 """Which file counts, and what changes the environment's key."""
 
-import sys
 from pathlib import Path
 
 import pytest
 from hythe_buildpack.report import Stop
-from hythe_python import dependencies, version
-from hythe_python.environment import explain
+from hythe_python import dependencies
+from hythe_python.explain import explain
 
-STACK = "3.11"
+PYTHON = "3.11.2"
 
 
 def key(app: Path) -> str:
-    return dependencies.find(app, STACK).key
+    return dependencies.find(app, PYTHON).key
 
 
 def cause(app: Path) -> str:
     with pytest.raises(Stop) as stopped:
-        dependencies.find(app, STACK)
+        dependencies.find(app, PYTHON)
     assert stopped.value.fix
     return stopped.value.cause
 
@@ -63,7 +62,7 @@ def test_uv_lock_wins_nothing_it_must_be_alone(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
     assert "both" in cause(tmp_path)
     (tmp_path / "requirements.txt").unlink()
-    assert dependencies.find(tmp_path, STACK).file == "uv.lock"
+    assert dependencies.find(tmp_path, PYTHON).file == "uv.lock"
 
 
 def test_a_lock_needs_its_pyproject_and_the_other_way_round(tmp_path: Path) -> None:
@@ -74,26 +73,58 @@ def test_a_lock_needs_its_pyproject_and_the_other_way_round(tmp_path: Path) -> N
     assert "no lock" in cause(tmp_path)
 
 
-def test_other_tools_locks_say_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "poetry.lock").write_text("")
-    assert "poetry.lock" in cause(tmp_path)
+@pytest.mark.parametrize(
+    ("files", "told", "fix"),
+    [
+        ({"uv.lock": "", "poetry.lock": ""}, "both uv.lock and poetry.lock", "Keep uv.lock"),
+        (
+            {"requirements.txt": "", "poetry.lock": "", "pyproject.toml": "[tool.poetry]"},
+            "both poetry.lock and requirements.txt",
+            "Keep poetry.lock and delete requirements.txt",
+        ),
+        (
+            dict.fromkeys(["uv.lock", "poetry.lock", "requirements.txt"], "")
+            | {"pyproject.toml": "[tool.poetry]"},
+            "uv.lock and poetry.lock and requirements.txt",
+            "Keep poetry.lock and delete uv.lock and requirements.txt",
+        ),
+        ({"poetry.lock": ""}, "but no pyproject.toml", "Commit"),
+        ({"Pipfile.lock": "{}"}, "but no Pipfile", "Commit"),
+        ({"Pipfile": '[packages]\nflask = "*"'}, "a Pipfile, but no lock", "pipenv lock"),
+        (
+            {"pyproject.toml": '[tool.poetry.dependencies]\npython = "*"\nflask = "*"'},
+            "no lock",
+            "poetry lock",
+        ),
+        ({"requirement.txt": "flask"}, "nothing reads", "git mv requirement.txt requirements.txt"),
+        ({"Poetry.lock": ""}, "nothing reads", "git mv Poetry.lock poetry.lock"),
+    ],
+)  # fmt: skip
+def test_a_declaration_that_cannot_decide_says_what_to_do(
+    tmp_path: Path, files: dict[str, str], told: str, fix: str
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(Stop) as stopped:
+        dependencies.find(tmp_path, PYTHON)
+    assert told in stopped.value.cause
+    assert fix in stopped.value.fix
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp1252"])
+def test_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "requirements.txt").write_bytes("# é\nflask\n".encode(encoding))
+    assert "not UTF-8" in cause(tmp_path)
+
+
+def test_a_merge_conflict_in_a_lock_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("<<<<<<< HEAD\n[project]\n")
+    (tmp_path / "uv.lock").write_text("")
+    assert "merge conflict" in cause(tmp_path)
 
 
 def test_an_app_without_dependencies_is_fine(tmp_path: Path) -> None:
-    assert dependencies.find(tmp_path, STACK).file is None
-
-
-@pytest.mark.parametrize("text", ["3.99", "python-2.7.18", "three"])
-def test_a_python_that_is_not_there_is_an_error(tmp_path: Path, text: str) -> None:
-    (tmp_path / ".python-version").write_text(text + "\n")
-    with pytest.raises(Stop):
-        version.check(tmp_path)
-
-
-@pytest.mark.parametrize("text", [f"{sys.version_info.major}", f"# mine\npython-{version.STACK}.1"])
-def test_a_python_that_fits_is_used(tmp_path: Path, text: str) -> None:
-    (tmp_path / "runtime.txt").write_text(text)
-    version.check(tmp_path)
+    assert dependencies.find(tmp_path, PYTHON).file is None
 
 
 @pytest.mark.parametrize(
@@ -107,6 +138,8 @@ def test_a_python_that_fits_is_used(tmp_path: Path, text: str) -> None:
         ("  \u00d7 Failed to fetch: `https://example`", "could not be downloaded"),
         ("  \u00d7 Failed to build `mysqlclient==2.2.4`", "mysqlclient==2.2.4 has no"),
         ("error: The build backend returned an error", "could not be built"),
+        ("cause: Hash mismatch for `flask==3`", "flask==3 does not have the hash"),
+        ("cc1plus: Killed signal terminated program cc1plus", "needs more memory"),
         ("something else", "exit code 2"),
     ],
 )  # fmt: skip
@@ -114,3 +147,10 @@ def test_what_uv_says_becomes_a_cause_and_a_fix(output: str, cause: str) -> None
     told, fix = explain("requirements.txt", 2, output)
     assert cause in told
     assert fix
+
+
+def test_the_fix_for_a_lock_is_in_its_projects_file() -> None:
+    output = "Because flask was not found in the package registry"
+    assert explain("poetry.lock", 1, output)[1] == (
+        "Correct the name in pyproject.toml, or remove it, and run `poetry lock`."
+    )

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from hythe_buildpack.command import run
+from hythe_buildpack.command import run, was_killed
 from hythe_buildpack.report import Stop, detail, step, stop, warn
 
 from hythe_node.manager import choose
@@ -60,7 +60,7 @@ def _run(command: list[str], app: Path, runtime: Runtime, script: str) -> None:
     code, output = run(command, cwd=app, env=env)
     if code == 0:
         return
-    if code in (137, -9) or "heap out of memory" in output:
+    if was_killed(code, output):
         stop(
             f"The script `{script}` needs more memory than a build may use.",
             "Let the operator raise HYTHE_BUILD_MEMORY, or make the build need less.",

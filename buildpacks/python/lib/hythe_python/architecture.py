@@ -16,6 +16,7 @@ from hythe_buildpack.report import detail, stop
 
 from hythe_python import apache, front_nginx, server, varnish
 from hythe_python.environment import Environment
+from hythe_python.interpreter import STACK, Interpreter
 from hythe_python.web import Served
 
 SERVERS = ("gunicorn", "uvicorn", "mod_wsgi", "nginx")
@@ -42,8 +43,8 @@ class Architecture:
     def named(self) -> bool:
         return bool(self.server or self.cache)
 
-    def check(self, served: Served) -> None:
-        """Stop where the server cannot serve this kind of callable."""
+    def check(self, served: Served, python: Interpreter) -> None:
+        """Stop where the server cannot serve this kind of callable, or not by this Python."""
         wrong = {"gunicorn": "asgi", "mod_wsgi": "asgi", "uvicorn": "wsgi"}
         if wrong.get(self.server or "") == served.kind:
             stop(
@@ -52,9 +53,16 @@ class Architecture:
                 f"Unset it, or set it to nginx or {server.NAMES[served.kind]}.",
             )
 
+        if self.server == "mod_wsgi" and not python.is_stacks:
+            stop(
+                f"BP_PYTHON_SERVER is mod_wsgi, which Debian has for its own Python only, and the"
+                f" app asks for {python.version}.",
+                f"Set it to nginx or gunicorn, or ask for Python {STACK}.",
+            )
+
     def line(self, app: Path, layers: Path, environment: Environment, served: Served) -> str:
         """Install what is needed; returns the shell line of the web process."""
-        self.check(served)
+        self.check(served, environment.interpreter)
         site = Layer(layers / "site")
         site.clear()
         port = INNER_PORT if self.cache else "$PORT"

@@ -1,16 +1,16 @@
-"""The build: environment, web process, bytecode."""
+"""The build: Python, hooks, environment, static files, web process, bytecode."""
 
 import re
+import shutil
 from pathlib import Path
 
 from hythe_buildpack import processes
 from hythe_buildpack.report import Stop, step, stop, warn
 
-from hythe_python import bytecode, dependencies, version, web
+from hythe_python import bytecode, dependencies, django, interpreter, source, web
 from hythe_python.architecture import Architecture
 from hythe_python.environment import Environment
-
-COMMITTED_ENVIRONMENTS = ("venv", ".venv", "env")
+from hythe_python.hooks import run_hook
 
 
 def main(app: Path, layers: Path) -> int:
@@ -25,18 +25,20 @@ def main(app: Path, layers: Path) -> int:
 
 def build(app: Path, layers: Path) -> None:
     step("Python app detected")
-    _warn_of_environments(app)
-    version.check(app)
-    wanted = dependencies.find(app, version.STACK)
-    environment = Environment(layers)
-    environment.install(app, wanted)
+    _drop_committed_environments(app)
+    run_hook(app, "pre_compile", {})
+    python = interpreter.provide(app, layers)
+    environment = Environment(layers, python)
+    environment.install(app, dependencies.find(app, python.version))
+    django.collect_static(app, environment.variables)
+    run_hook(app, "post_compile", environment.variables)
     declared = procfile(app)
     if "web" not in declared:
         _infer_web(app, layers, environment, has_procfile=bool(declared))
     else:
         _warn_of_missing_server(declared["web"], environment)
         _warn_of_choice()
-    bytecode.compile_tree(app)
+    bytecode.compile_with(python.program, app)
 
 
 def procfile(app: Path) -> dict[str, str]:
@@ -44,7 +46,7 @@ def procfile(app: Path) -> dict[str, str]:
     file = app / "Procfile"
     if not file.is_file():
         return {}
-    return dict(re.findall(r"^\s*([\w-]+)\s*:\s*(\S.*)$", file.read_text(errors="replace"), re.M))
+    return dict(re.findall(r"^\s*([\w-]+)\s*:\s*(\S.*)$", source.text(file), re.M))
 
 
 def _infer_web(app: Path, layers: Path, environment: Environment, *, has_procfile: bool) -> None:
@@ -77,7 +79,10 @@ def _warn_of_choice() -> None:
         warn("Remove the web line from the Procfile to let them choose the servers.")
 
 
-def _warn_of_environments(app: Path) -> None:
-    for name in COMMITTED_ENVIRONMENTS:
-        if (app / name / "pyvenv.cfg").is_file():
-            warn(f"{name}/ is a virtual environment; it is not used. Add it to .gitignore.")
+def _drop_committed_environments(app: Path) -> None:
+    """What is in them was made for another machine, and by another Python."""
+    for marker in sorted(app.glob("*/pyvenv.cfg")):
+        name = marker.parent.name
+        warn(f"{name}/ is a virtual environment; it is left out.")
+        warn(f"Run `git rm -r --cached {name}` and add {name}/ to .gitignore.")
+        shutil.rmtree(marker.parent)

@@ -1,11 +1,15 @@
 """Bytecode that stays valid in an image: hash-based and unchecked.
 
+Also a program, `python bytecode.py FOLDER`, since each version of Python must compile its own.
+
 Python's own timestamp-checked files are stale in an image, where all modification times are the
 same. Only what is missing or stale is compiled.
 """
 
 import os
 import py_compile
+import subprocess
+import sys
 from _imp import source_hash
 from collections.abc import Iterator
 from importlib.util import MAGIC_NUMBER, cache_from_source
@@ -17,6 +21,14 @@ UNCHECKED = (0b01).to_bytes(4, "little")
 BATCH = 100
 PROCESSES = min(4, len(os.sched_getaffinity(0)))
 _RAW_MAGIC = int.from_bytes(MAGIC_NUMBER, "little")
+
+
+def compile_with(python: Path, folder: Path) -> None:
+    """Compile by this interpreter; in this process where it is the same."""
+    if python.resolve() == Path(sys.executable).resolve():
+        compile_tree(folder)
+    else:
+        subprocess.run([str(python), "-I", "-B", __file__, str(folder)], check=True)
 
 
 def compile_tree(folder: Path) -> int:
@@ -66,3 +78,7 @@ def _current(file: str) -> bool:
         return head[8:] == source_hash(_RAW_MAGIC, Path(file).read_bytes())
     except OSError:
         return False
+
+
+if __name__ == "__main__":
+    compile_tree(Path(sys.argv[1]))

@@ -2,24 +2,32 @@
 
 import hashlib
 import re
-import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from hythe_buildpack.report import stop
 
-FORMAT = "1"  # of the environment layer; part of its key
-OTHER_LOCKS = ("poetry.lock", "Pipfile.lock")
+from hythe_python import poetry, source
+
+FORMAT = "2"  # of the environment layer; part of its key
+# Who reads what: exactly one of these decides.
+FILES = ("uv.lock", "poetry.lock", "Pipfile.lock", "requirements.txt")
+PROJECTS = {"uv.lock": "pyproject.toml", "poetry.lock": "pyproject.toml", "Pipfile.lock": "Pipfile"}
+MISSPELT = (
+    "requirement.txt", "Requirements.txt", "requirements.text", "requirements", "requirments.txt",
+    "requirements.txt.txt", "pipfile.lock", "Poetry.lock", "pip-requirements.txt",
+)  # fmt: skip
 _INCLUDE = re.compile(r"(?:-r|-c|--requirement|--constraint)[ =]?\s*(\S+)")
 _LOCAL = re.compile(r"(?:(?:-e|--editable)[ =]?\s*)?(?:\.|/|file:)|-e\s|--editable[ =]")
+
+_FOLDER = re.compile(rb'^type = "(directory|file)"|^\s*"path":', re.M)  # installed from the source
 
 
 @dataclass(frozen=True)
 class Dependencies:
     """Where they are declared, and what the environment's layer is keyed by."""
 
-    file: str | None  # requirements.txt | uv.lock | None: the app has none
+    file: str | None  # one of FILES; None: the app has none
     key: str
     project: bool = False  # the app is itself a package that must be installed
 
@@ -28,66 +36,92 @@ class Dependencies:
         return self.file or "no dependencies"
 
 
-def find(app: Path, stack: str) -> Dependencies:
-    """Read the app's declaration; stop when there are several, or one without its lock."""
-    requirements, lock = app / "requirements.txt", app / "uv.lock"
-    pyproject = app / "pyproject.toml"
-    others = [name for name in OTHER_LOCKS if (app / name).is_file()]
-    present = [f.name for f in (requirements, lock) if f.is_file()]
-    if len(present) == 2:
+def find(app: Path, python: str) -> Dependencies:
+    """Read the app's declaration; stop when there are several, or one without its lock.
+
+    `python` is the version that the environment is for, such as 3.11.2.
+    """
+    present = [name for name in FILES if (app / name).is_file()]
+    if len(present) > 1:
+        _refuse_several(app, present)
+    if not present:
+        _refuse_unlocked(app)
+        return Dependencies(None, _digest(python, b"none"))
+    file = present[0]
+    if file == "requirements.txt":
+        return Dependencies(file, _requirements_key(app, app / file, python))
+    return _locked(app, file, python)
+
+
+def _refuse_several(app: Path, present: list[str]) -> None:
+    """The project's own tool says which of them is meant."""
+    project = source.toml(app / "pyproject.toml")
+    keep = present[0]
+    if "poetry.lock" in present and "poetry" in project.get("tool", {}):
+        keep = "poetry.lock"
+    others = " and ".join(name for name in present if name != keep)
+    number = "both " if len(present) == 2 else ""
+    stop(
+        f"The app has {number}{' and '.join(present)}; only one can decide what is installed.",
+        f"Keep {keep} and delete {others}, or the other way round.",
+    )
+
+
+def _refuse_unlocked(app: Path) -> None:
+    """Stop where dependencies are declared, but not locked."""
+    project = source.toml(app / "pyproject.toml")
+    declared = project.get("tool", {}).get("poetry", {}).get("dependencies", {})
+    if set(declared) - {"python"}:
         stop(
-            "The app has both requirements.txt and uv.lock; only one can decide what is installed.",
-            "Keep uv.lock and delete requirements.txt, or the other way round.",
+            "pyproject.toml has Poetry's dependencies, but there is no lock.",
+            "Run `poetry lock` and commit poetry.lock.",
         )
-    if lock.is_file():
-        return _locked(pyproject, lock, stack)
-    if requirements.is_file():
-        return Dependencies("requirements.txt", _requirements_key(app, requirements, stack))
-    if others:
-        stop(
-            f"The app has {others[0]}, which this buildpack does not read.",
-            "Export it to requirements.txt with the tool that made it, and commit that.",
-        )
-    if pyproject.is_file() and _toml(pyproject).get("project", {}).get("dependencies"):
+    if project.get("project", {}).get("dependencies"):
         stop(
             "pyproject.toml has dependencies, but there is no lock.",
             "Run `uv lock` and commit uv.lock.",
         )
-    return Dependencies(None, _digest(stack, b"none"))
+    if source.toml(app / "Pipfile").get("packages"):
+        stop("There is a Pipfile, but no lock.", "Run `pipenv lock` and commit Pipfile.lock.")
+    names = {file.name for file in app.iterdir() if file.is_file()}
+    if misspelt := names.intersection(MISSPELT):
+        name = min(misspelt)
+        right = next((each for each in FILES if each == name.lower()), "requirements.txt")
+        stop(f"There is {name}, which nothing reads.", f"Rename it: git mv {name} {right}")
 
 
-def _locked(pyproject: Path, lock: Path, stack: str) -> Dependencies:
-    if not pyproject.is_file():
+def _locked(app: Path, file: str, python: str) -> Dependencies:
+    project, lock = app / PROJECTS[file], app / file
+    if not project.is_file():
         stop(
-            "There is a uv.lock, but no pyproject.toml.",
-            "Commit the pyproject.toml it was made from.",
+            f"There is a {file}, but no {project.name}.",
+            f"Commit the {project.name} it was made from.",
         )
-    is_package = "build-system" in _toml(pyproject)
-    key = _digest(stack, b"uv", lock.read_bytes(), pyproject.read_bytes())
-    return Dependencies("uv.lock", key, project=is_package)
+    if file == "uv.lock":
+        is_package = "build-system" in source.toml(project)
+    else:
+        is_package = file == "poetry.lock" and poetry.is_package(app)
+    content = lock.read_bytes()
+    parts = [file.encode(), content, project.read_bytes(), str(is_package).encode()]
+    if file != "uv.lock" and _FOLDER.search(content):
+        parts.append(source.tree_digest(app))
+    return Dependencies(file, _digest(python, *parts), project=is_package)
 
 
-def _toml(file: Path) -> dict:
-    try:
-        return tomllib.loads(file.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        stop(f"{file.name} is not valid TOML: {error}", f"Correct {file.name}.")
-
-
-def _requirements_key(app: Path, file: Path, stack: str) -> str:
+def _requirements_key(app: Path, file: Path, python: str) -> str:
     """A digest of the file and all that it includes; of the whole app where it installs from it."""
     texts = _closure(app, file, {})
     parts = [name.encode() + b"\0" + text.encode() for name, text in sorted(texts.items())]
     if any(_LOCAL.match(line.strip()) for text in texts.values() for line in text.splitlines()):
-        parts.append(_tree_digest(app))
-    return _digest(stack, b"pip", *parts)
+        parts.append(source.tree_digest(app))
+    return _digest(python, b"pip", *parts)
 
 
 def _closure(app: Path, file: Path, seen: dict[str, str]) -> dict[str, str]:
     name = str(file.relative_to(app))
     if name in seen:
         return seen
-    seen[name] = text = _text(file, name)
+    seen[name] = text = source.text(file, name)
     for line in text.splitlines():
         match = _INCLUDE.match(line.strip())
         if match and "://" not in match[1]:
@@ -101,30 +135,8 @@ def _closure(app: Path, file: Path, seen: dict[str, str]) -> dict[str, str]:
     return seen
 
 
-def _text(file: Path, name: str) -> str:
-    data = file.read_bytes()
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
-        stop(
-            f"{name} is UTF-16, not UTF-8.",
-            f"Save {name} as UTF-8 (PowerShell: `| Out-File -Encoding utf8`).",
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        stop(f"{name} is not UTF-8.", f"Save {name} as UTF-8.")
-
-
-def _tree_digest(app: Path) -> bytes:
-    sha = hashlib.sha256()
-    for file in sorted(path for path in app.rglob("*") if path.is_file() and not path.is_symlink()):
-        sha.update(
-            str(file.relative_to(app)).encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest()
-        )
-    return sha.digest()
-
-
-def _digest(stack: str, *parts: bytes) -> str:
-    sha = hashlib.sha256(f"{FORMAT} {stack} {sys.version}".encode())
+def _digest(python: str, *parts: bytes) -> str:
+    sha = hashlib.sha256(f"{FORMAT} {python}".encode())
     for part in parts:
         sha.update(hashlib.sha256(part).digest())
     return sha.hexdigest()

@@ -1,17 +1,20 @@
 """The app's virtual environment, in a layer of its own; an unchanged lock reuses it untouched."""
 
+import os
 import re
-import sys
+import tempfile
 from pathlib import Path
 
-from hythe_buildpack.command import run
+from hythe_buildpack.command import last_line, run
 from hythe_buildpack.layer import Layer
 from hythe_buildpack.report import detail, step, stop
 
-from hythe_python import bytecode
+from hythe_python import bytecode, pipenv, poetry
 from hythe_python.dependencies import Dependencies
+from hythe_python.explain import explain
+from hythe_python.interpreter import Interpreter
+from hythe_python.lock import Lock
 
-STACK_PYTHON = "/usr/bin/python3"
 _NOISE = re.compile(
     r"^(Using (CPython|Python)|Creating virtual environment|Activate with| [+~-] |Audited)"
 )
@@ -20,7 +23,8 @@ _NOISE = re.compile(
 class Environment:
     """The layers `venv` (launch) and `uv` (its download cache)."""
 
-    def __init__(self, layers: Path) -> None:
+    def __init__(self, layers: Path, interpreter: Interpreter) -> None:
+        self.interpreter = interpreter
         self.layer = Layer(layers / "venv")
         self.server = layers / "server"  # see server.py
         self._cache = Layer(layers / "uv")
@@ -31,8 +35,13 @@ class Environment:
 
     @property
     def packages(self) -> Path:
-        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        return self.layer.folder / "lib" / version / "site-packages"
+        return self.layer.folder / "lib" / f"python{self.interpreter.minor}" / "site-packages"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the app's own programs get during the build."""
+        path = f"{self.layer.folder / 'bin'}:{os.environ.get('PATH', '/usr/bin:/bin')}"
+        return {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 
     def has(self, package: str) -> bool:
         """Whether a package can be imported, by the name of its folder."""
@@ -53,17 +62,35 @@ class Environment:
 
     def _make(self, app: Path, wanted: Dependencies) -> None:
         self.layer.clear()
-        self.uv(
-            "venv", "--quiet", "--allow-existing", "--python", STACK_PYTHON, str(self.layer.folder)
-        )
+        code, output = self.uv(
+            "venv", "--quiet", "--allow-existing", "--python", str(self.interpreter.program),
+            str(self.layer.folder),
+        )  # fmt: skip
+        if code != 0:
+            stop(
+                f"Python {self.interpreter.version} does not start: {last_line(output)}",
+                "Ask for the stack's own Python, and report this.",
+            )
         if wanted.file == "uv.lock":
             options = [] if wanted.project else ["--no-install-project"]
             self._install(app, wanted, "sync", "--locked", "--no-default-groups", *options)
         elif wanted.file == "requirements.txt":
             self._install(app, wanted, "pip", "install", "-r", "requirements.txt")
+        elif wanted.file == "poetry.lock":
+            self._install_lock(app, wanted, poetry.read(app, self.interpreter.version))
+        elif wanted.file == "Pipfile.lock":
+            self._install_lock(app, wanted, pipenv.read(app))
         # What a server layer holds can be imported, after everything that the app itself asks for.
         (self.packages / "hythe_server.pth").write_text(f"{self.server}\n")
-        bytecode.compile_tree(self.packages)
+        bytecode.compile_with(self.interpreter.program, self.packages)
+
+    def _install_lock(self, app: Path, wanted: Dependencies, lock: Lock) -> None:
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write(lock.requirements)
+            file.flush()
+            self._install(app, wanted, "pip", "install", *lock.options, "-r", file.name)
+        if wanted.project:
+            self._install(app, wanted, "pip", "install", "--no-deps", "-e", ".")
 
     def _install(self, app: Path, wanted: Dependencies, *arguments: str) -> None:
         code, output = self.uv(*arguments, app=app)
@@ -72,10 +99,11 @@ class Environment:
 
     def uv(self, *arguments: str, app: Path | None = None) -> tuple[int, str]:
         """Run uv, print what it says but noise, and return its exit code and output."""
+        python = self.python if self.python.exists() else self.interpreter.program
         env = {
             "UV_CACHE_DIR": str(self._cache.folder),
             "UV_PROJECT_ENVIRONMENT": str(self.layer.folder),
-            "UV_PYTHON": str(self.python) if self.python.exists() else STACK_PYTHON,
+            "UV_PYTHON": str(python),
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_NO_PROGRESS": "1",
             "VIRTUAL_ENV": str(self.layer.folder),
@@ -84,49 +112,3 @@ class Environment:
 
     def _count(self) -> int:
         return len(list(self.packages.glob("*.dist-info")))
-
-
-def explain(file: str, code: int, output: str) -> tuple[str, str]:
-    """The cause and the fix of an installation that failed, from what uv said."""
-    text = " ".join(re.sub(r"[│├╰─▶\u00d7]+", " ", output).split())
-    if missing := re.search(
-        r"[Bb]ecause ([\w.\[\]-]+) was not found in the package registry", text
-    ):
-        name = missing[1]
-        return (
-            f"{file} names {name}, which no package index has.",
-            f"Correct the name in {file}, or remove the line.",
-        )
-    if version := re.search(r"[Bb]ecause there is no version of (\S+)", text):
-        return (
-            f"{file} asks for {version[1]}, a version that does not exist.",
-            f"Name a version that exists in {file}.",
-        )
-    if "needs to be updated" in text or ("lockfile" in text and "outdated" in text):
-        return "uv.lock does not fit pyproject.toml.", "Run `uv lock` and commit uv.lock."
-    if parse := re.search(r"[Cc]ouldn't parse requirement in `?([^`]+?)`? at position \d+", text):
-        return (
-            f"{file} has a line that is not a requirement ({parse[1]}).",
-            f"Correct it in {file}.",
-        )
-    if "No solution found" in text:
-        return (
-            f"The requirements in {file} contradict each other.",
-            "Read uv's lines above; loosen one.",
-        )
-    if re.search(r"[Ff]ailed to (fetch|download)|dns error|Connection|error sending request", text):
-        return (
-            f"Packages of {file} could not be downloaded.",
-            "Check this machine's network, and the control plane's PIP_INDEX_URL and proxies.",
-        )
-    if failed := re.search(r"[Ff]ailed to build `([^`]+)`", text):
-        return (
-            f"{failed[1]} has no ready package for this Python and failed to compile.",
-            f"Ask for a version in {file} that has a wheel, or use a Dockerfile.",
-        )
-    if "build backend returned an error" in text:
-        return (
-            f"A package of {file} could not be built.",
-            "Read uv's lines above; ask for a version that has a wheel, or use a Dockerfile.",
-        )
-    return f"Installing {file} failed: uv ended with exit code {code}.", "Read uv's lines above."

@@ -46,7 +46,7 @@ def provide(environment: Environment, layers: Path, served: Served) -> None:
     if environment.has(name) and (name != "uvicorn" or _speaks_websocket(environment)):
         return
     pins = PINS / f"{name}.txt"
-    key = hashlib.sha256(pins.read_bytes()).hexdigest()
+    key = hashlib.sha256(pins.read_bytes() + environment.interpreter.version.encode()).hexdigest()
     if layer.key() == key:
         detail(f"Reusing {name}")
     else:
@@ -60,7 +60,7 @@ def provide(environment: Environment, layers: Path, served: Served) -> None:
                 f"{name} could not be installed: {output[-200:]}",
                 "Check this machine's package index.",
             )
-        bytecode.compile_tree(layer.folder)
+        bytecode.compile_with(environment.interpreter.program, layer.folder)
         detail(f"Installed {name}, which the app does not name")
     layer.declare(key, launch=True)
 
