@@ -64,6 +64,12 @@ def establish(settings: Settings, database: Database) -> tuple[Installation, Vau
             f"It lives in {record.database}: set HYTHE_DATABASE_URL to that, or copy it"
             " with `hythe db:move`.",
         )
+    if row is None and settings.key_file.exists() and (code := _repositories(settings)):
+        raise OtherInstallation(
+            f"{shown(database.url)} is empty, but {settings.home} has a key and the code of"
+            f" {code} apps.",
+            "Set HYTHE_DATABASE_URL to the database of these apps, or choose another HYTHE_HOME.",
+        )
     if row is not None and row.key_check is not None:
         _compare(settings, row, record)
     row = database.installation()
@@ -113,6 +119,10 @@ def _compare(settings: Settings, row: Installation, record: Record | None) -> Va
             "Put the key file that belongs to this database back.",
         ) from None
     return vault
+
+
+def _repositories(settings: Settings) -> int:
+    return len(list((settings.home / "repositories").glob("*.git")))
 
 
 def _default(settings: Settings) -> str:

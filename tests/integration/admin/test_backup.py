@@ -1,19 +1,21 @@
 """Backups of one database, restored as another; and files that are none."""
 
 import gzip
+import hashlib
 import io
 import tarfile
 from pathlib import Path
 
 import pytest
 from builders import make_app, make_deployment, make_formation, make_release
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from hythe.admin import archive
 from hythe.admin.backup import backup
 from hythe.admin.restore import restore
-from hythe.errors import BadBackup, NotEmpty
+from hythe.errors import BadBackup, NotEmpty, OtherInstallation
 from hythe.model import App, Build, ConfigVar, Database, Deployment, Installation, Vault, schema
+from hythe.serve import init
 from hythe.settings import Settings
 from hythe.source.repository import Repository
 
@@ -94,6 +96,37 @@ def test_a_backup_of_either_database_is_restored_as_either(
     assert new.key_file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.postgres
+def test_a_plain_start_after_a_restore_into_postgres_costs_no_code(
+    saved: Path, tmp_path: Path, postgres_url: str
+) -> None:
+    said: list[str] = []
+    restore(Settings(home=tmp_path / "new", database_url=postgres_url), saved, said.append)
+    assert any(line.startswith("HYTHE_DATABASE_URL=postgresql://") for line in said)
+    plain = Settings(home=tmp_path / "new")
+    with pytest.raises(OtherInstallation, match="HYTHE_HOME has the installation"):
+        init(plain)
+    plain.installation_file.unlink()
+    with pytest.raises(OtherInstallation, match="has a key and the code of 1 apps"):
+        init(plain)
+    init(Settings(home=plain.home, database_url=postgres_url))
+    assert "file" in Repository(plain, 1).git("ls-tree", "refs/hythe/v1")
+
+
+@pytest.mark.postgres
+def test_code_that_git_rejects_leaves_the_database_empty(
+    saved: Path, tmp_path: Path, postgres_url: str
+) -> None:
+    rewrite(saved, change={"repositories/1.bundle": (b"PACK", b"JUNK")}, resign=True)
+    new = Settings(home=tmp_path / "new", database_url=postgres_url)
+    with pytest.raises(BadBackup, match="git rejects the code of shop"):
+        restore(new, saved, nothing)
+    assert not new.home.exists()
+    database = Database(postgres_url)
+    assert inspect(database.engine).get_table_names() == []
+    database.close()
+
+
 def test_it_does_not_fill_a_home_that_holds_something(
     saved: Path, tmp_path: Path, settings: Settings
 ) -> None:
@@ -121,7 +154,8 @@ def test_a_backup_that_was_changed_is_refused(saved: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [(b'"format": 1', b'"format": 9'), (b'"0001"', b'"9001"'), (b"{", b"[")]
+    ("old", "new"),
+    [(b'"format": 1', b'"format": 9'), (b'"revision": "0', b'"revision": "9'), (b"{", b"[")],
 )
 def test_a_backup_of_another_version_is_refused(
     saved: Path, tmp_path: Path, old: bytes, new: bytes
@@ -156,8 +190,10 @@ def rewrite(
     file: Path,
     drop: frozenset[str] | set[str] = frozenset(),
     change: dict[str, tuple[bytes, bytes]] | None = None,
+    resign: bool = False,
 ) -> None:
-    """Write the file anew, without some parts or with other bytes in them."""
+    """Write the file anew, without some parts or with other bytes in them; resign: rightly so."""
+    sums = ""
     with tarfile.open(file) as old:
         parts = [(m, old.extractfile(m).read()) for m in old]  # type: ignore[union-attr]
     with gzip.open(file, "wb") as packed, tarfile.open(fileobj=packed, mode="w") as new:
@@ -167,5 +203,8 @@ def rewrite(
                 if before:
                     assert before in data
                 changed = data.replace(before, after) if before else data
+                if resign and member.name == archive.SUMS:
+                    changed = sums.encode()
+                sums += f"{hashlib.sha256(changed).hexdigest()}  {member.name}\n"
                 member.size = len(changed)
                 new.addfile(member, io.BytesIO(changed))
