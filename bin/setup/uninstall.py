@@ -64,12 +64,11 @@ def _clear_engine(place: Place) -> None:
             "Correct what it says above, and run it again.",
             (done.stdout + done.stderr).strip(),
         )
-    detail(done.stdout.strip())
+    for line in done.stdout.splitlines():
+        detail(line)
 
 
 def _say_what_stays(said: str) -> None:
     detail(said or "The Docker engine stays as it was.")
     detail("What stays: Debian packages, the base images (hythe-stack/*), which others may use,")
     detail(f"and the checkout with its environment, {CHECKOUT}.")
-    if os.environ.get("HYTHE_DATABASE_URL"):
-        detail("The database at HYTHE_DATABASE_URL keeps its tables; drop it yourself.")
