@@ -3,6 +3,10 @@
 import gzip
 import hashlib
 import io
+import os
+import re
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -13,8 +17,11 @@ from sqlalchemy import inspect, select
 from hythe.admin import archive
 from hythe.admin.backup import backup
 from hythe.admin.restore import restore
-from hythe.errors import BadBackup, NotEmpty, OtherInstallation
+from hythe.admin.upgrade import check
+from hythe.errors import BadBackup, NotEmpty, OtherInstallation, PlatformError
 from hythe.model import App, Build, ConfigVar, Database, Deployment, Installation, Vault, schema
+from hythe.model.identity import establish
+from hythe.model.move import Move
 from hythe.serve import init
 from hythe.settings import Settings
 from hythe.source.repository import Repository
@@ -29,8 +36,7 @@ def fill(settings: Settings) -> None:
     """An app that serves, with config, a build under way, and an app that was destroyed."""
     schema.migrate(settings.database)
     database = Database(settings.database)
-    database.installation()
-    vault = Vault.open(settings.key_file)
+    _, vault = establish(settings, database)
     with database.write() as tx:
         app = make_app(tx, subnet="10.192.7.0/24")
         release = make_release(tx, vault, settings, app, config={"A": "ä"})
@@ -208,3 +214,46 @@ def rewrite(
                 sums += f"{hashlib.sha256(changed).hexdigest()}  {member.name}\n"
                 member.size = len(changed)
                 new.addfile(member, io.BytesIO(changed))
+
+
+@pytest.mark.postgres
+def test_a_database_that_was_left_by_a_move_is_not_backed_up(
+    settings: Settings, tmp_path: Path, postgres_url: str
+) -> None:
+    fill(settings)
+    Move(settings, postgres_url).copy(replace=False)
+    fix = r"Set HYTHE_DATABASE_URL to postgresql://hythe@[^ ]+, with|Set HYTHE_DATABASE_URL to that"
+    with pytest.raises(OtherInstallation, match="left by") as caught:
+        backup(settings, tmp_path / "file", nothing)
+    assert re.search(fix, caught.value.fix)
+    said: list[str] = []
+    assert not check(settings, said.append)
+    assert any("left by" in line for line in said)
+
+    for path in settings.home.glob("hythe.db*"):
+        path.unlink()
+    with pytest.raises(PlatformError, match="no database in") as gone:
+        backup(settings, tmp_path / "file", nothing)
+    assert re.search(fix, gone.value.fix)
+    assert not (settings.home / "hythe.db").exists()
+
+    moved = settings.model_copy(
+        update={"database_url": postgres_url.replace("postgresql+psycopg:", "postgres:")}
+    )
+    backup(moved, tmp_path / "file", nothing)
+    assert (tmp_path / "file").exists()
+
+
+@pytest.mark.one_database
+def test_a_database_that_is_away_is_told_in_two_lines(saved: Path, settings: Settings) -> None:
+    env = {**os.environ, "HYTHE_HOME": str(settings.home)}
+    env["HYTHE_DATABASE_URL"] = "postgres://hythe@127.0.0.1:1/hythe"
+    empty = {**env, "HYTHE_HOME": str(settings.home / "new")}
+    for command, file, around in (("backup", f"{saved}2", env), ("restore", str(saved), empty)):
+        done = subprocess.run(
+            [sys.executable, "-m", "hythe.admin", command, file],
+            env=around, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr.startswith(" !     The database does not answer"), done.stderr
+        assert len(done.stderr.splitlines()) == 2
