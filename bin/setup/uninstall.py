@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from . import engine, environment, machine, service, supervisor
+from . import engine, environment, machine, others, service, supervisor
 from .output import Problem, detail, say, step
 from .place import CHECKOUT, Place
 from .programs import programs
@@ -39,6 +39,7 @@ def uninstall(place: Place) -> None:
     for program in programs(place):
         with step(f"Stopping the {program.name.replace('-', ' ')}"):
             program.stop(place)
+    others.refuse(place, "hythe uninstall --confirm")
     with step("Starting the Docker engine"):
         engine.ensure(place)
     _clear_engine(place)

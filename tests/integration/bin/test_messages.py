@@ -2,12 +2,13 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
-from setup import engine, machine
+from setup import engine, machine, others
 from setup.output import Problem
 from setup.place import CHECKOUT, Place
 from setup.up import main as up_main
@@ -186,6 +187,24 @@ def test_a_moved_database_is_the_one_that_the_home_names(place: Place) -> None:
 def test_every_setting_is_remembered() -> None:
     kept = set(json.loads(Place.of({})._settings()))
     assert kept == set(Settings.model_fields) - {"home"}
+
+
+def test_a_control_plane_that_somebody_started_is_named(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(others, "GRACE_SECONDS", 0.2)
+    others.refuse(place, "bin/down")
+    lock = place.run / "control.lock"
+    holder = subprocess.Popen(["flock", "-s", str(lock), "sh", "-c", "echo; exec sleep 60"],
+        stdout=subprocess.PIPE, start_new_session=True)  # fmt: skip
+    try:
+        assert holder.stdout is not None and holder.stdout.readline()
+        with pytest.raises(Problem, match=f"runs on this home \\(process {holder.pid}\\)"):
+            others.refuse(place, "bin/down")
+    finally:
+        os.killpg(holder.pid, signal.SIGKILL)
+        holder.wait()
+    others.refuse(place, "bin/down")
 
 
 def test_a_program_s_own_error_is_marked_once() -> None:
