@@ -63,10 +63,12 @@ def test_sudo_gets_the_settings_of_the_shell(
         "os.geteuid = lambda: 1000; machine.become_root(['up', '--detach'])"
     )
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HYTHE_HTTP_PORT": "81", "SECRET": "x"}
+    environment["PGPASSWORD"] = "pg"
     subprocess.run(["python3", "-c", script], env=environment, check=True)
     given = (tmp_path / "given").read_text().splitlines()
     assert given[0] == "env"
     assert "HYTHE_HTTP_PORT=81" in given
+    assert "PGPASSWORD=pg" in given
     assert "SECRET=x" not in given
     assert given[-4:] == ["-m", "setup", "up", "--detach"]
 
