@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, inspect, select, text, update
+from sqlalchemy import Connection, MetaData, delete, inspect, select, text, update
 
 import hythe
 from hythe.admin import archive, rows
@@ -19,6 +19,7 @@ from hythe.errors import BadBackup, BuildInterrupted, GitFailed, NotEmpty
 from hythe.model import ENDED, App, Build, Database, Deployment, Installation, Source, now, schema
 from hythe.model.connect import connect, shown
 from hythe.model.identity import Record
+from hythe.model.person import SetupCode, UserSession
 from hythe.model.trouble import explained
 from hythe.settings import Settings
 from hythe.source.repository import Repository
@@ -167,13 +168,15 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _settle_here(connection: Connection) -> None:
-    """Another history begins: a name and an epoch of its own, no subnets, nothing under way.
+    """Another history begins: a name and an epoch of its own, nobody signed in, nothing under way.
 
     The name is new, so that this installation and the one of which it is a copy never take each
     other's containers for their own, on whichever machine.
     """
     name = "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(6))
     connection.execute(update(Installation).values(id=name, epoch=Installation.epoch + 1))
+    connection.execute(delete(UserSession))  # or each would let people into the other one
+    connection.execute(delete(SetupCode))
     connection.execute(update(App).values(subnet=None))
     connection.execute(
         update(Deployment)

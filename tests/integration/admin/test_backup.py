@@ -22,6 +22,7 @@ from hythe.errors import BadBackup, NotEmpty, OtherInstallation, PlatformError
 from hythe.model import App, Build, ConfigVar, Database, Deployment, Installation, Vault, schema
 from hythe.model.identity import establish
 from hythe.model.move import Move
+from hythe.model.person import SetupCode, User, UserSession
 from hythe.serve import init
 from hythe.settings import Settings
 from hythe.source.repository import Repository
@@ -45,6 +46,9 @@ def fill(settings: Settings) -> None:
         tx.add(Build(app_id=app.id, source_id=release.source_id or 0))
         make_deployment(tx, app, status="building")
         make_formation(tx, app, web=2)
+        tx.add(User(id=1, name="ann", password_hash="-"))
+        tx.add(UserSession(user_id=1, hash="a" * 64))
+        tx.add(SetupCode(hash="b" * 64))
         make_app(tx, "gone")
     with database.write() as tx:
         tx.delete(tx.scalars(select(App).where(App.name == "gone")).one())
@@ -90,6 +94,9 @@ def test_a_backup_of_either_database_is_restored_as_either(
         value = session.scalars(select(ConfigVar)).one()
         assert vault.unseal(value.value) == "ä"
         assert value.updated_at.tzinfo is not None
+        assert session.scalars(select(User.name)).all() == ["ann"]
+        assert session.scalars(select(UserSession)).all() == []
+        assert session.scalars(select(SetupCode)).all() == []
         statuses = session.scalars(select(Deployment.status).order_by(Deployment.id)).all()
         assert statuses == ["live", "failed"]
         assert session.scalars(select(Build).where(Build.status == "running")).all() == []
