@@ -20,6 +20,7 @@ from hythe.settings import Settings
 from hythe.source.repository import Repository
 
 FORMAT = 1
+TRUST = ("tls/cert.pem", "tls/key.pem", "ssh/known_hosts")  # what others know it by, and it them
 KEPT_OUT = {"home", "database_url"}  # settings that belong to the machine, or hold a password
 
 Say = Callable[[str], None]
@@ -39,6 +40,9 @@ def backup(settings: Settings, path: Path, say: Say) -> None:
         with writing(path.absolute()) as archive:
             archive.text(MANIFEST, json.dumps(manifest, indent=2))
             archive.file("key", settings.key_file)
+            for name in TRUST:
+                if (settings.home / name).exists():
+                    archive.file(name, settings.home / name)
             for table in manifest["counts"]:
                 archive.file(f"rows/{table}.jsonl", work / f"{table}.jsonl")
             repositories = list(_repositories(settings))

@@ -121,7 +121,7 @@ def _unpack(path: Path, draft: Path) -> Manifest:
             manifest = Manifest.read(path, content.read())
             continue
         target = draft / name
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(exist_ok=True, mode=0o700 if name.startswith("ssh/") else 0o777)
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             shutil.copyfileobj(content, file)
             file.flush()

@@ -15,7 +15,7 @@ from builders import make_app, make_deployment, make_formation, make_release
 from sqlalchemy import inspect, select
 
 from hythe.admin import archive
-from hythe.admin.backup import backup
+from hythe.admin.backup import TRUST, backup
 from hythe.admin.restore import restore
 from hythe.admin.upgrade import check
 from hythe.errors import BadBackup, NotEmpty, OtherInstallation, PlatformError
@@ -80,6 +80,9 @@ def test_a_backup_of_either_database_is_restored_as_either(
     old.home.mkdir()
     fill(old)
     before = Database(old.database).installation()
+    for name in TRUST:
+        (old.home / name).parent.mkdir(exist_ok=True)
+        (old.home / name).write_text(name)
 
     backup(old, tmp_path / "file", nothing)
     restore(new, tmp_path / "file", nothing)
@@ -106,7 +109,9 @@ def test_a_backup_of_either_database_is_restored_as_either(
         assert make_app(tx, "next").id == 3  # 2 was given away once
     database.close()
     assert "file" in Repository(new, 1).git("ls-tree", "refs/hythe/v1")
-    assert new.key_file.stat().st_mode & 0o777 == 0o600
+    for name in ("key", *TRUST):
+        assert (new.home / name).stat().st_mode & 0o777 == 0o600
+    assert [(new.home / name).read_text() for name in TRUST] == list(TRUST)
 
 
 @pytest.mark.postgres
