@@ -26,11 +26,14 @@ def remove(settings: Settings, say: Say) -> None:
     images = engine.images.list(f"{names.prefix}/")
     for image in images:
         engine.images.remove(image)
+    left = engine.images.list(f"{names.prefix}/")  # another installation's container uses them
     engine.instances.unisolate(names.bridge_prefix)
     say(
-        f"{len(containers)} containers, {len(networks)} networks, {len(images)} images "
-        "and the firewall rules are gone"
+        f"{len(containers)} containers, {len(networks)} networks, "
+        f"{len(images) - len(left)} images and the firewall rules are gone"
     )
+    if left:
+        say(f"{len(left)} images stay, since a container uses them: {', '.join(left[:3])}")
     if url := _shared_database(settings):
         say(f"{url} keeps its tables; drop it yourself")
 
