@@ -18,7 +18,7 @@ def settings() -> str:
         "# Settings",
         NOTE,
         "Hythe reads its settings once, at the start, from environment variables. Set them where "
-        "you run `bin/up`, and start again after a change.",
+        "you run `bin/up`, and after a change run `bin/up --restart --new-settings`.",
         "",
         "| variable | default | what it is | limits |",
         "|---|---|---|---|",

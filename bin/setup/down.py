@@ -5,7 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from . import engine, environment, machine, service, supervisor
+from . import engine, environment, machine, others, service, supervisor
 from .output import Problem, detail, say, step
 from .place import Place
 from .programs import programs
@@ -37,6 +37,7 @@ def stop(place: Place) -> None:
     for program in programs(place):
         with step(f"Stopping the {program.name.replace('-', ' ')}"):
             program.stop(place)
+    others.refuse(place, "bin/down")
     if place.credentials.exists() and environment.PYTHON.exists() and engine.answers():
         with step("Stopping the apps"):
             _stop_apps(place)

@@ -19,7 +19,7 @@ FREE_BYTES = 3 * 1000**3
 ENGINE_ROOT = Path("/var/lib/docker")
 DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")  # mmdebstrap wants it
 KEPT = re.compile(
-    r"HYTHE_|PIP_|NPM_CONFIG_|NODE_EXTRA_CA|DOCKER_HOST$|CI$|SSL_CERT|(https?|no|all)_proxy$",
+    r"HYTHE_|PIP_|NPM_CONFIG_|NODE_EXTRA_CA|DOCKER_HOST$|CI$|SSL_CERT|PG[A-Z]+$|(https?|no|all)_proxy$",
     re.IGNORECASE,
 )
 """The variables that Hythe's programs need of the environment in which somebody types bin/up."""

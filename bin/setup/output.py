@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 QUICK_SECONDS = 1.0
+MARK = " !     "
 
 
 class Problem(Exception):
@@ -17,8 +18,10 @@ class Problem(Exception):
         self.cause, self.fix, self.details = cause, fix, details
 
     def __str__(self) -> str:
-        lines = [*self.details.splitlines(), "", self.cause, *self.fix.splitlines()]
-        return "\n".join(f" !     {line}".rstrip() for line in lines[0 if self.details else 1 :])
+        # What a program of Hythe's says of itself comes with marks of its own.
+        details = [line.removeprefix(MARK) for line in self.details.splitlines()]
+        lines = [*details, "", self.cause, *self.fix.splitlines()]
+        return "\n".join(f"{MARK}{line}".rstrip() for line in lines[0 if self.details else 1 :])
 
 
 def say(text: str = "") -> None:

@@ -18,6 +18,13 @@ from pathlib import Path
 from .output import Problem, step
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+OTHERS = (
+    *("subnets", "upload_limit", "fetch_timeout", "git_http", "build_slots", "build_spares"),
+    *("build_memory", "build_cpus", "build_pids", "build_timeout", "instance_memory"),
+    *("instance_cpus", "instance_pids", "max_instances", "boot_timeout", "drain_timeout"),
+    *("stop_timeout", "release_timeout", "log_bytes", "parallel_starts"),
+)
+"""The settings that the set-up does not read, and remembers only."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,8 @@ class Place:
     domain: str
     tls_cert: str
     tls_key: str
+    database_url: str  # without its password
+    others: tuple[tuple[str, str], ...]  # name and value, as in the environment
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "Place":
@@ -52,8 +61,10 @@ class Place:
             router_log_sample=_number(environ, "HYTHE_ROUTER_LOG_SAMPLE", 1),
             metrics_port=_number(environ, "HYTHE_METRICS_PORT", 0),
             domain=environ.get("HYTHE_DOMAIN", "localhost"),
-            tls_cert=environ.get("HYTHE_TLS_CERT", ""),
-            tls_key=environ.get("HYTHE_TLS_KEY", ""),
+            tls_cert=_absolute(environ.get("HYTHE_TLS_CERT", "")),
+            tls_key=_absolute(environ.get("HYTHE_TLS_KEY", "")),
+            database_url=_shown(environ.get("HYTHE_DATABASE_URL", "")),
+            others=tuple((name, environ.get(f"HYTHE_{name.upper()}", "")) for name in OTHERS),
         )
 
     @property
@@ -138,27 +149,63 @@ class Place:
         (self.run / "settings.json").write_text(self._settings())
 
     def check_unchanged(self) -> None:
-        """Raise Problem when the programs that run were started with other settings."""
+        """Raise Problem when the programs run, or ran last, with other settings."""
         try:
             theirs = json.loads((self.run / "settings.json").read_text())
         except (OSError, ValueError):
             return
+        theirs["database_url"] = self._database(theirs.get("database_url", self.database_url))
         ours = json.loads(self._settings())
-        changed = [name for name in ours if theirs.get(name) != ours[name]]
+        changed = [name for name in theirs if name in ours and theirs[name] != ours[name]]
         if changed:
             raise Problem(
-                "Hythe runs with other settings: "
-                + ", ".join(f"HYTHE_{name.upper()}={theirs.get(name)}" for name in changed)
+                "This installation has other settings: "
+                + ", ".join(
+                    f"{_said(name, theirs[name])} (here {ours[name] or 'not set'})"
+                    for name in changed
+                )
                 + ".",
-                "Set these, or stop it first with bin/down, and start it with the new ones.",
+                "Set them as they were, or take the new ones: bin/up --restart --new-settings",
             )
 
+    def _database(self, otherwise: str) -> str:
+        """Where the rows are, as the home says; `hythe db:move` may have moved them."""
+        try:
+            url = str(json.loads((self.home / "installation").read_text())["database"])
+        except (OSError, ValueError, KeyError):
+            return otherwise
+        return "" if url == f"sqlite:///{self.home / 'hythe.db'}" else _shown(url)
+
     def _settings(self) -> str:
-        return json.dumps({name: value for name, value in asdict(self).items() if name != "home"})
+        kept = {**asdict(self), **dict(self.others)}
+        del kept["home"], kept["others"]
+        return json.dumps(kept)
 
     def environment(self) -> dict[str, str]:
         """The environment of everything that belongs to this installation."""
-        return {**os.environ, "HYTHE_HOME": str(self.home)}
+        files = {"HYTHE_TLS_CERT": self.tls_cert, "HYTHE_TLS_KEY": self.tls_key}
+        given = {name: path for name, path in files.items() if path}
+        return {**os.environ, **given, "HYTHE_HOME": str(self.home)}
+
+
+def _said(name: str, value: object) -> str:
+    variable = f"HYTHE_{name.upper()}"
+    return f"{variable} not set" if value == "" else f"{variable}={value}"
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).absolute()) if path else ""
+
+
+def _shown(url: str) -> str:
+    """A database's URL without its password and options."""
+    head, separator, rest = url.partition("://")
+    if not separator:
+        return url
+    if head in ("postgres", "postgresql+psycopg"):
+        head = "postgresql"
+    people, at, place = rest.partition("?")[0].rpartition("@")
+    return f"{head}://{people.partition(':')[0]}{at}{place}"
 
 
 def _number(environ: Mapping[str, str], name: str, default: int) -> int:

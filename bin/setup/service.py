@@ -25,6 +25,7 @@ def install_command(arguments: list[str]) -> int:
         for path, text in units.files(place, ETC).items():
             say(f"==> {path}\n{text}")
         return 0
+    place.check_unchanged()  # or the services would start with other settings than bin/up did
     with _systemd("service:install", arguments, place):
         install(place, options.yes)
     return 0
@@ -87,17 +88,17 @@ def install(place: Place, yes: bool, etc: Path = ETC) -> None:
         detail(str(path))
     if not yes and has_terminal() and not ask("Write them, and start the services?"):
         raise Problem("Nothing was changed.", "See what would be written: --dry-run.")
-    write(place, etc)
     prepare(place)
     place.remember()
     with step("Handing over to systemd"):
+        write(place, etc)
         _systemctl("daemon-reload")
         supervisor.stop(place)
         for program in programs(place):
             if program.process(place) and not _runs(program.name):
                 program.stop(place)
         _systemctl("enable", *units.NAMES)
-        start(place)
+        start(place, etc=etc)
     for line in (etc / units.SYSCTL).read_text().splitlines():
         if "=" in line and not line.startswith("#"):
             _set(*line.split("=", 1))
@@ -146,9 +147,10 @@ def remove(place: Place, etc: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def start(place: Place, *, restart: bool = False) -> None:
+def start(place: Place, *, restart: bool = False, etc: Path = ETC) -> None:
     """Start the services with the settings of this environment, and wait until they answer."""
-    _put(units.settings_file(place), units.settings(place), 0o600)
+    write(place, etc)  # the router's ports are in its unit
+    _systemctl("daemon-reload")
     _systemctl("restart" if restart else "start", *units.NAMES)
     deadline = time.monotonic() + READY_SECONDS
     for program in programs(place):

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from . import engine, environment, machine, service, supervisor
+from . import engine, environment, machine, others, service, supervisor
 from .output import Problem, detail, say, step
 from .place import CHECKOUT, Place
 from .programs import programs
@@ -39,6 +39,7 @@ def uninstall(place: Place) -> None:
     for program in programs(place):
         with step(f"Stopping the {program.name.replace('-', ' ')}"):
             program.stop(place)
+    others.refuse(place, "hythe uninstall --confirm")
     with step("Starting the Docker engine"):
         engine.ensure(place)
     _clear_engine(place)
@@ -64,12 +65,11 @@ def _clear_engine(place: Place) -> None:
             "Correct what it says above, and run it again.",
             (done.stdout + done.stderr).strip(),
         )
-    detail(done.stdout.strip())
+    for line in done.stdout.splitlines():
+        detail(line)
 
 
 def _say_what_stays(said: str) -> None:
     detail(said or "The Docker engine stays as it was.")
     detail("What stays: Debian packages, the base images (hythe-stack/*), which others may use,")
     detail(f"and the checkout with its environment, {CHECKOUT}.")
-    if os.environ.get("HYTHE_DATABASE_URL"):
-        detail("The database at HYTHE_DATABASE_URL keeps its tables; drop it yourself.")

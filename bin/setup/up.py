@@ -33,8 +33,11 @@ def main(arguments: list[str]) -> int:
             os.environ[f"HYTHE_{name.upper()}"] = str(Path(path).absolute())
     place = Place.of(os.environ)
     started = time.monotonic()
-    if not options.restart and any(program.process(place) for program in programs(place)):
-        _check_unchanged(place)
+    runs = any(program.process(place) for program in programs(place))
+    if not options.new_settings or (runs and not options.restart):
+        place.check_unchanged()
+    if runs and not options.restart:
+        _check_environment()
     if not options.restart and _is_up(place, options.example):
         if not dashboard.ready():
             machine.become_root(["up", *arguments])
@@ -70,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
         help="restart Hythe's own programs with this code and these settings; apps run on",
     )
     parser.add_argument(
+        "--new-settings",
+        action="store_true",
+        help="take these settings where the last start had others; with --restart while it runs",
+    )
+    parser.add_argument(
         "--no-example", dest="example", action="store_false", help="do not deploy examples/hello"
     )
     parser.add_argument(
@@ -82,9 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check_unchanged(place: Place) -> None:
-    """What runs was started with these settings and dependencies, or has to be stopped first."""
-    place.check_unchanged()
+def _check_environment() -> None:
+    """What runs was started with these dependencies, or has to be stopped first."""
     if not environment.ready():
         raise Problem(
             "Hythe's dependencies or its Python changed while it runs.",

@@ -281,7 +281,10 @@ def test_the_installation_moves_to_sqlite_and_back_and_deploys(
     here.down()
     assert "rows are in sqlite:" in here.hythe("db:move", f"sqlite:///{here.home}/hythe.db")
     left = here.run(str(ROOT / "bin" / "up"), "--yes", "--detach", "--no-example", fails=True)
-    assert "This database was left by `hythe db:move`" in left
+    assert "other settings: HYTHE_DATABASE_URL not set" in left
+    assert "This database was left by `hythe db:move`" in here.hythe(
+        "backup", str(here.home.with_name("left.tar.gz")), fails=True
+    )
     postgres = here.environment.pop("HYTHE_DATABASE_URL")
     here.up("--no-example")
     slow_boot(project, "on SQLite")

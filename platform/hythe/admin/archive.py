@@ -3,6 +3,8 @@
     manifest.json        what this is: format, version, schema revision, counts, settings
     rows/TABLE.jsonl     the rows of a table, a JSON object a line
     key                  the key that seals config values
+    tls/cert.pem, tls/key.pem   the certificate that Hythe signed itself, if it did
+    ssh/known_hosts      the keys of git servers, if there are any
     repositories/N.bundle   the code of app N, as `git bundle` has it
     SHA256SUMS           the digest of each part above, as `sha256sum` writes it; always the last
 
@@ -30,7 +32,7 @@ SUMS = "SHA256SUMS"
 MANIFEST = "manifest.json"
 LEVEL = 1  # repositories are packed already
 _PART = re.compile(
-    r"manifest\.json|key|rows/[a-z_]{1,63}\.jsonl|repositories/[0-9]{1,18}\.bundle|SHA256SUMS"
+    r"manifest\.json|key|tls/(cert|key)\.pem|ssh/known_hosts|rows/[a-z_]{1,63}\.jsonl|repositories/[0-9]{1,18}\.bundle|SHA256SUMS"
 )
 
 

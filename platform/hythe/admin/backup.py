@@ -7,17 +7,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, text
 
 import hythe
 from hythe.admin import rows
 from hythe.admin.archive import MANIFEST, writing
+from hythe.admin.reading import reading
 from hythe.errors import PlatformError
 from hythe.model import schema
+from hythe.model.identity import require_own
 from hythe.settings import Settings
 from hythe.source.repository import Repository
 
 FORMAT = 1
+TRUST = ("tls/cert.pem", "tls/key.pem", "ssh/known_hosts")  # what others know it by, and it them
 KEPT_OUT = {"home", "database_url"}  # settings that belong to the machine, or hold a password
 
 Say = Callable[[str], None]
@@ -37,6 +40,9 @@ def backup(settings: Settings, path: Path, say: Say) -> None:
         with writing(path.absolute()) as archive:
             archive.text(MANIFEST, json.dumps(manifest, indent=2))
             archive.file("key", settings.key_file)
+            for name in TRUST:
+                if (settings.home / name).exists():
+                    archive.file(name, settings.home / name)
             for table in manifest["counts"]:
                 archive.file(f"rows/{table}.jsonl", work / f"{table}.jsonl")
             repositories = list(_repositories(settings))
@@ -54,32 +60,29 @@ def backup(settings: Settings, path: Path, say: Say) -> None:
 
 def _dump(settings: Settings, work: Path) -> dict[str, Any]:
     """Write each table to a file of its own, all of one moment; returns the manifest."""
-    engine = create_engine(settings.database)
-    try:
-        with engine.connect() as connection:
-            _begin(connection)
-            revision = schema.current(connection)
-            counts: dict[str, int] = {}
-            for table in rows.tables(connection):
-                if table.name in rows.LEFT_OUT:
-                    continue
-                with (work / f"{table.name}.jsonl").open("w") as file:
-                    counts[table.name] = 0
-                    for line in rows.dump(connection, table):
-                        file.write(line + "\n")
-                        counts[table.name] += 1
-            changed = settings.model_dump(mode="json", exclude=KEPT_OUT, exclude_defaults=True)
-            return {
-                "format": FORMAT,
-                "version": hythe.__version__,
-                "revision": revision,
-                "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "counts": counts,
-                "highest_ids": rows.highest_ids(connection),
-                "settings": changed,
-            }
-    finally:
-        engine.dispose()
+    with reading(settings) as connection:
+        _begin(connection)
+        require_own(settings, connection)
+        revision = schema.current(connection)
+        counts: dict[str, int] = {}
+        for table in rows.tables(connection):
+            if table.name in rows.LEFT_OUT:
+                continue
+            with (work / f"{table.name}.jsonl").open("w") as file:
+                counts[table.name] = 0
+                for line in rows.dump(connection, table):
+                    file.write(line + "\n")
+                    counts[table.name] += 1
+        changed = settings.model_dump(mode="json", exclude=KEPT_OUT, exclude_defaults=True)
+        return {
+            "format": FORMAT,
+            "version": hythe.__version__,
+            "revision": revision,
+            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "counts": counts,
+            "highest_ids": rows.highest_ids(connection),
+            "settings": changed,
+        }
 
 
 def _begin(connection: Connection) -> None:
@@ -92,6 +95,8 @@ def _begin(connection: Connection) -> None:
         driver.execute("BEGIN")
     else:
         connection.execution_options(isolation_level="REPEATABLE READ")
+        # It holds no lock, and may be busy with a large table for longer than writers may be.
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
 def _repositories(settings: Settings) -> list[Repository]:

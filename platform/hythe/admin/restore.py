@@ -5,17 +5,22 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, inspect, select, text, update
+from sqlalchemy import Connection, MetaData, delete, inspect, select, text, update
 
 import hythe
 from hythe.admin import archive, rows
 from hythe.admin.backup import FORMAT
-from hythe.errors import BadBackup, BuildInterrupted, NotEmpty
+from hythe.errors import BadBackup, BuildInterrupted, GitFailed, NotEmpty
 from hythe.model import ENDED, App, Build, Database, Deployment, Installation, Source, now, schema
+from hythe.model.connect import connect, shown
+from hythe.model.identity import Record
+from hythe.model.person import SetupCode, UserSession
+from hythe.model.trouble import explained
 from hythe.settings import Settings
 from hythe.source.repository import Repository
 
@@ -61,13 +66,15 @@ def restore(settings: Settings, path: Path, say: Say) -> None:
         manifest = _unpack(path, draft)
         there = settings.model_copy(update={"home": draft})
         say(f"Loading {sum(manifest.counts.values())} rows of {manifest.made_at}")
-        _load(there, manifest, draft / "rows")
-        _bring_code(there, draft / "repositories", say)
-        shutil.rmtree(draft / "rows", ignore_errors=True)
-        (draft / "hello-deployed").touch()  # this is not a first start
-        if settings.home.exists():
-            settings.home.rmdir()
-        draft.rename(settings.home)
+        with explained(), _emptied_on_failure(there.database_url):
+            _load(there, manifest, draft / "rows")
+            _bring_code(there, draft / "repositories", say)
+            _record(there, settings.database)
+            shutil.rmtree(draft / "rows", ignore_errors=True)
+            (draft / "hello-deployed").touch()  # this is not a first start
+            if settings.home.exists():
+                settings.home.rmdir()
+            draft.rename(settings.home)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     _explain(settings, manifest, say)
@@ -77,8 +84,8 @@ def _require_empty(settings: Settings) -> None:
     if settings.home.exists() and any(settings.home.iterdir()):
         raise NotEmpty(f"{settings.home} is not empty.")
     if settings.database_url:
-        engine = create_engine(settings.database_url)
-        with engine.connect() as connection:
+        engine = connect(settings.database_url)
+        with explained(), engine.connect() as connection:
             there = inspect(connection).get_table_names()
         engine.dispose()
         if there:
@@ -86,6 +93,22 @@ def _require_empty(settings: Settings) -> None:
                 f"The database at HYTHE_DATABASE_URL has tables already, such as {there[0]}.",
                 "Make an empty database for this installation.",
             )
+
+
+@contextmanager
+def _emptied_on_failure(url: str) -> Iterator[None]:
+    """A database that was empty is so again when its filling fails; SQLite's is in the draft."""
+    try:
+        yield
+    except BaseException:
+        if url:
+            engine = connect(url)
+            with engine.begin() as connection:
+                made = MetaData()
+                made.reflect(connection)
+                made.drop_all(connection)
+            engine.dispose()
+        raise
 
 
 def _unpack(path: Path, draft: Path) -> Manifest:
@@ -98,7 +121,7 @@ def _unpack(path: Path, draft: Path) -> Manifest:
             manifest = Manifest.read(path, content.read())
             continue
         target = draft / name
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(exist_ok=True, mode=0o700 if name.startswith("ssh/") else 0o777)
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             shutil.copyfileobj(content, file)
             file.flush()
@@ -112,7 +135,7 @@ def _load(settings: Settings, manifest: Manifest, folder: Path) -> None:
     """The rows at the revision of the backup, then migrated, then freed from the old machine."""
     url = settings.database_url or f"sqlite:///{settings.home / 'hythe.db'}"
     schema.migrate(url, manifest.revision)
-    engine = create_engine(url)
+    engine = connect(url)
     with engine.begin() as connection:
         counts = rows.load(connection, {p.stem: _lines(p) for p in folder.glob("*.jsonl")})
         wrong = [name for name, n in manifest.counts.items() if counts.get(name) != n]
@@ -121,7 +144,7 @@ def _load(settings: Settings, manifest: Manifest, folder: Path) -> None:
         rows.continue_ids(connection, manifest.highest_ids)
     engine.dispose()
     schema.migrate(url)
-    engine = create_engine(url)
+    engine = connect(url)
     with engine.begin() as connection:
         _settle_here(connection)
     if engine.dialect.name == "sqlite":
@@ -130,19 +153,30 @@ def _load(settings: Settings, manifest: Manifest, folder: Path) -> None:
     engine.dispose()
 
 
+def _record(settings: Settings, final: str) -> None:
+    """Say in the home where its database is, so that no start takes another one for it."""
+    database = Database(settings.database)
+    with database.read() as session:
+        row = session.scalars(select(Installation)).one()
+    database.close()
+    Record(row.id, row.moves, shown(final)).save(settings)
+
+
 def _lines(path: Path) -> Iterator[str]:
     with path.open() as file:
         yield from file
 
 
 def _settle_here(connection: Connection) -> None:
-    """Another history begins: a name and an epoch of its own, no subnets, nothing under way.
+    """Another history begins: a name and an epoch of its own, nobody signed in, nothing under way.
 
     The name is new, so that this installation and the one of which it is a copy never take each
     other's containers for their own, on whichever machine.
     """
     name = "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(6))
     connection.execute(update(Installation).values(id=name, epoch=Installation.epoch + 1))
+    connection.execute(delete(UserSession))  # or each would let people into the other one
+    connection.execute(delete(SetupCode))
     connection.execute(update(App).values(subnet=None))
     connection.execute(
         update(Deployment)
@@ -179,19 +213,24 @@ def _bring_code(settings: Settings, bundles: Path, say: Say) -> None:
         app = apps.get(int(bundle.stem))
         if app is not None:
             say(f"Unpacking repository {number} of {len(found)}")
-            repository = Repository(settings, app.id)
-            repository.ensure(app.deploy_branch)
-            listed = repository.git("bundle", "unbundle", str(bundle))
-            refs: dict[str, str | None] = {}
-            for line in listed.splitlines():
-                oid, _, ref = line.partition(" ")
-                if ref.startswith(("refs/heads/", "refs/hythe/v")):
-                    refs[ref] = oid
-            last = live.get(app.id)
-            if last is not None and last.ref in refs:
-                refs[last.ref] = last.commit
-            repository.move(refs)
+            try:
+                _unbundle(Repository(settings, app.id), bundle, app, live.get(app.id))
+            except GitFailed as error:
+                raise BadBackup(f"git rejects the code of {app.name}: {error.cause}") from None
         bundle.unlink()
+
+
+def _unbundle(repository: Repository, bundle: Path, app: App, last: Source | None) -> None:
+    repository.ensure(app.deploy_branch)
+    listed = repository.git("bundle", "unbundle", str(bundle))
+    refs: dict[str, str | None] = {}
+    for line in listed.splitlines():
+        oid, _, ref = line.partition(" ")
+        if ref.startswith(("refs/heads/", "refs/hythe/v")):
+            refs[ref] = oid
+    if last is not None and last.ref in refs:
+        refs[last.ref] = last.commit
+    repository.move(refs)
 
 
 def _explain(settings: Settings, manifest: Manifest, say: Say) -> None:
@@ -200,5 +239,10 @@ def _explain(settings: Settings, manifest: Manifest, say: Say) -> None:
     for name, value in manifest.settings.items():
         if mine.get(name) != value:
             say(f"It ran with HYTHE_{name.upper()}={value}; here that is {mine.get(name)}.")
-    say("Start it with `bin/up`. Apps whose image is not on this machine are built again then;")
+    if settings.database_url:
+        say("Start it with this setting, now and from now on (the password is left out here):")
+        say(f"HYTHE_DATABASE_URL={shown(settings.database_url)} bin/up")
+    else:
+        say("Start it with `bin/up`.")
+    say("Apps whose image is not on this machine are built again then;")
     say("`hythe builds -a APP` shows how far that is, and `hythe apps` which they are.")

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, func, inspect, select
+from sqlalchemy import Connection, func, select
 
 import hythe
+from hythe.admin.reading import reading
 from hythe.engine import docker
-from hythe.errors import HytheError
-from hythe.model import Installation, Release, Table, schema
+from hythe.errors import HytheError, PlatformError
+from hythe.model import Release, Table, schema
+from hythe.model.identity import require_own
 from hythe.names import LABEL_KIND, Names
 from hythe.settings import Settings
 from hythe.spec import FORMAT
@@ -61,18 +63,18 @@ def _running(settings: Settings) -> str:
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:
-    engine = create_engine(settings.database)
+    if not settings.key_file.exists():
+        yield Finding("No installation is there yet; bin/up makes one")
+        return
     try:
-        with engine.connect() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                yield Finding("No installation is there yet; bin/up makes one")
-                return
+        with reading(settings) as connection:
+            names = Names(require_own(settings, connection))
             yield from _schema(connection)
             yield from _specs(connection)
             yield from _tables(settings, connection)
-            names = Names(connection.scalars(select(Installation.id)).one())
-    finally:
-        engine.dispose()
+    except PlatformError as error:
+        yield Finding(error.cause, error.fix)
+        return
     yield from _engine(names)
     yield from _disk(settings)
 

@@ -10,7 +10,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Connection, inspect, select, text
 
 from hythe.errors import OtherInstallation, PlatformError
 from hythe.model.connect import shown
@@ -59,10 +59,12 @@ def establish(settings: Settings, database: Database) -> tuple[Installation, Vau
     with database.read() as session:
         row = session.scalar(select(Installation))
     if row is None and record is not None:
+        raise _empty(database.url, record)
+    if row is None and settings.key_file.exists() and (code := _repositories(settings)):
         raise OtherInstallation(
-            f"{shown(database.url)} is empty, but HYTHE_HOME has the installation {record.id}.",
-            f"It lives in {record.database}: set HYTHE_DATABASE_URL to that, or copy it"
-            " with `hythe db:move`.",
+            f"{shown(database.url)} is empty, but {settings.home} has a key and the code of"
+            f" {code} apps.",
+            "Set HYTHE_DATABASE_URL to the database of these apps, or choose another HYTHE_HOME.",
         )
     if row is not None and row.key_check is not None:
         _compare(settings, row, record)
@@ -88,6 +90,37 @@ def recognise(settings: Settings, database: Database) -> tuple[Installation, Vau
     return row, vault
 
 
+def require_own(settings: Settings, connection: Connection) -> str:
+    """The installation's id, from a database of any revision; it is only read.
+
+    Raises OtherInstallation, and PlatformError when there is none.
+    """
+    record = Record.load(settings)
+    names = inspect(connection).get_table_names()
+    found = None
+    if Installation.__tablename__ in names:
+        table = text(f"SELECT * FROM {Installation.__tablename__}")
+        found = connection.execute(table).mappings().one_or_none()
+    if found is None:
+        if record is not None:
+            raise _empty(connection.engine.url.render_as_string(hide_password=True), record)
+        raise PlatformError("The database has not been prepared.", "Run `bin/up`.")
+    row = Installation(
+        id=found["id"], moves=found.get("moves", 0), key_check=found.get("key_check")
+    )
+    if row.key_check is not None or record is not None:
+        _compare(settings, row, record)
+    return row.id
+
+
+def _empty(url: str, record: Record) -> OtherInstallation:
+    return OtherInstallation(
+        f"{shown(url)} is empty, but HYTHE_HOME has the installation {record.id}.",
+        f"It lives in {record.database}: set HYTHE_DATABASE_URL to that, or copy it"
+        " with `hythe db:move`.",
+    )
+
+
 def _compare(settings: Settings, row: Installation, record: Record | None) -> Vault:
     if record is not None and row.id != record.id:
         raise OtherInstallation(
@@ -97,7 +130,7 @@ def _compare(settings: Settings, row: Installation, record: Record | None) -> Va
     if record is not None and row.moves < record.moves:
         raise OtherInstallation(
             f"This database was left by `hythe db:move`: {row.id} lives in {record.database} now.",
-            f"Set HYTHE_DATABASE_URL to that; unset it for {_default(settings)}.",
+            _way_to(record.database, settings),
         )
     if not settings.key_file.exists():
         raise OtherInstallation(
@@ -105,8 +138,10 @@ def _compare(settings: Settings, row: Installation, record: Record | None) -> Va
             f"Put its key file back as {settings.key_file}, or correct HYTHE_HOME.",
         )
     vault = Vault.open(settings.key_file)
+    if row.key_check is None:  # of before there was one
+        return vault
     try:
-        vault.unseal(row.key_check or b"")
+        vault.unseal(row.key_check)
     except PlatformError:
         raise OtherInstallation(
             f"{settings.key_file} is not the key of the database's installation {row.id}.",
@@ -115,8 +150,14 @@ def _compare(settings: Settings, row: Installation, record: Record | None) -> Va
     return vault
 
 
-def _default(settings: Settings) -> str:
-    return shown(f"sqlite:///{settings.home / 'hythe.db'}")
+def _repositories(settings: Settings) -> int:
+    return len(list((settings.home / "repositories").glob("*.git")))
+
+
+def _way_to(database: str, settings: Settings) -> str:
+    if database == shown(f"sqlite:///{settings.home / 'hythe.db'}"):
+        return "Unset HYTHE_DATABASE_URL."
+    return "Set HYTHE_DATABASE_URL to that, with its password."
 
 
 def _note(settings: Settings, database: Database, row: Installation, old: Record | None) -> None:

@@ -46,6 +46,11 @@ def explain(url: GitUrl, ref: str, said: Sequence[str], *, has_key: bool) -> Hyt
         )
     if "file size limit" in text or "file too large" in text or "signal 25" in text:
         return TooLarge(fix="Make the repository smaller, or raise HYTHE_UPLOAD_LIMIT.")
+    if "dumb http transport" in text:
+        return BadGitUrl(
+            f"{url.host} serves {url.text} as plain files, not as git.",
+            "Use the repository's ssh URL, or serve it with `git http-backend`.",
+        )
     if any(words in text for words in _NO_REF):
         return GitSourceMissing(
             f"{url.text} has no branch, tag or commit {ref}.", "Check the spelling of the ref."

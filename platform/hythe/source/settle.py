@@ -10,13 +10,13 @@ import shutil
 import threading
 from collections import defaultdict
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from hythe import logs
 from hythe.errors import HytheError
-from hythe.model import App, Bell, Database, Deployment, Release, Source, Write
+from hythe.model import App, Bell, Database, Deployment, Event, Release, Source, Write
 from hythe.settings import Settings
 from hythe.source import snapshot
 from hythe.source.repository import HELD, KEPT, Repository
@@ -108,18 +108,26 @@ class Settler:
                     log.error("settling failed", app=app_id, error=str(error))
 
     def _clear(self, app_id: int) -> None:
-        """Remove the code and the snapshots of an app whose row is gone."""
+        """Remove the code and the snapshots of an app whose row is gone.
+
+        A database without apps that never saw one destroyed is not the one of this code: it stays.
+        """
         repository = Repository(self._settings, app_id)
         if not repository.path.exists():
             return
         with self._database.read() as session:
-            if session.get(App, app_id) is not None:
+            if session.get(App, app_id) is not None or not _saw_apps(session):
                 return
         with self._lock:
             self._open.pop(app_id, None)
             shutil.rmtree(repository.path, ignore_errors=True)
             shutil.rmtree(snapshot.folder(self._settings, app_id), ignore_errors=True)
             snapshot.lock_file(self._settings, app_id).unlink(missing_ok=True)
+
+
+def _saw_apps(session: Session) -> bool:
+    destroyed = exists().where(Event.kind == "app.destroyed")
+    return bool(session.scalar(select(exists().select_from(App) | destroyed)))
 
 
 def _rows(session: Session, sources: set[int]) -> list[tuple[Deployment, Source, int | None]]:

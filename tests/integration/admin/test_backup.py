@@ -1,19 +1,29 @@
 """Backups of one database, restored as another; and files that are none."""
 
 import gzip
+import hashlib
 import io
+import os
+import re
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 from builders import make_app, make_deployment, make_formation, make_release
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from hythe.admin import archive
-from hythe.admin.backup import backup
+from hythe.admin.backup import TRUST, backup
 from hythe.admin.restore import restore
-from hythe.errors import BadBackup, NotEmpty
+from hythe.admin.upgrade import check
+from hythe.errors import BadBackup, NotEmpty, OtherInstallation, PlatformError
 from hythe.model import App, Build, ConfigVar, Database, Deployment, Installation, Vault, schema
+from hythe.model.identity import establish
+from hythe.model.move import Move
+from hythe.model.person import SetupCode, User, UserSession
+from hythe.serve import init
 from hythe.settings import Settings
 from hythe.source.repository import Repository
 
@@ -27,8 +37,7 @@ def fill(settings: Settings) -> None:
     """An app that serves, with config, a build under way, and an app that was destroyed."""
     schema.migrate(settings.database)
     database = Database(settings.database)
-    database.installation()
-    vault = Vault.open(settings.key_file)
+    _, vault = establish(settings, database)
     with database.write() as tx:
         app = make_app(tx, subnet="10.192.7.0/24")
         release = make_release(tx, vault, settings, app, config={"A": "ä"})
@@ -37,6 +46,9 @@ def fill(settings: Settings) -> None:
         tx.add(Build(app_id=app.id, source_id=release.source_id or 0))
         make_deployment(tx, app, status="building")
         make_formation(tx, app, web=2)
+        tx.add(User(id=1, name="ann", password_hash="-"))
+        tx.add(UserSession(user_id=1, hash="a" * 64))
+        tx.add(SetupCode(hash="b" * 64))
         make_app(tx, "gone")
     with database.write() as tx:
         tx.delete(tx.scalars(select(App).where(App.name == "gone")).one())
@@ -68,6 +80,9 @@ def test_a_backup_of_either_database_is_restored_as_either(
     old.home.mkdir()
     fill(old)
     before = Database(old.database).installation()
+    for name in TRUST:
+        (old.home / name).parent.mkdir(exist_ok=True)
+        (old.home / name).write_text(name)
 
     backup(old, tmp_path / "file", nothing)
     restore(new, tmp_path / "file", nothing)
@@ -82,6 +97,9 @@ def test_a_backup_of_either_database_is_restored_as_either(
         value = session.scalars(select(ConfigVar)).one()
         assert vault.unseal(value.value) == "ä"
         assert value.updated_at.tzinfo is not None
+        assert session.scalars(select(User.name)).all() == ["ann"]
+        assert session.scalars(select(UserSession)).all() == []
+        assert session.scalars(select(SetupCode)).all() == []
         statuses = session.scalars(select(Deployment.status).order_by(Deployment.id)).all()
         assert statuses == ["live", "failed"]
         assert session.scalars(select(Build).where(Build.status == "running")).all() == []
@@ -91,7 +109,40 @@ def test_a_backup_of_either_database_is_restored_as_either(
         assert make_app(tx, "next").id == 3  # 2 was given away once
     database.close()
     assert "file" in Repository(new, 1).git("ls-tree", "refs/hythe/v1")
-    assert new.key_file.stat().st_mode & 0o777 == 0o600
+    for name in ("key", *TRUST):
+        assert (new.home / name).stat().st_mode & 0o777 == 0o600
+    assert [(new.home / name).read_text() for name in TRUST] == list(TRUST)
+
+
+@pytest.mark.postgres
+def test_a_plain_start_after_a_restore_into_postgres_costs_no_code(
+    saved: Path, tmp_path: Path, postgres_url: str
+) -> None:
+    said: list[str] = []
+    restore(Settings(home=tmp_path / "new", database_url=postgres_url), saved, said.append)
+    assert any(line.startswith("HYTHE_DATABASE_URL=postgresql://") for line in said)
+    plain = Settings(home=tmp_path / "new")
+    with pytest.raises(OtherInstallation, match="HYTHE_HOME has the installation"):
+        init(plain)
+    plain.installation_file.unlink()
+    with pytest.raises(OtherInstallation, match="has a key and the code of 1 apps"):
+        init(plain)
+    init(Settings(home=plain.home, database_url=postgres_url))
+    assert "file" in Repository(plain, 1).git("ls-tree", "refs/hythe/v1")
+
+
+@pytest.mark.postgres
+def test_code_that_git_rejects_leaves_the_database_empty(
+    saved: Path, tmp_path: Path, postgres_url: str
+) -> None:
+    rewrite(saved, change={"repositories/1.bundle": (b"PACK", b"JUNK")}, resign=True)
+    new = Settings(home=tmp_path / "new", database_url=postgres_url)
+    with pytest.raises(BadBackup, match="git rejects the code of shop"):
+        restore(new, saved, nothing)
+    assert not new.home.exists()
+    database = Database(postgres_url)
+    assert inspect(database.engine).get_table_names() == []
+    database.close()
 
 
 def test_it_does_not_fill_a_home_that_holds_something(
@@ -122,7 +173,7 @@ def test_a_backup_that_was_changed_is_refused(saved: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [(b'"format": 1', b'"format": 9'), (f'"{schema.head()}"'.encode(), b'"9001"'), (b"{", b"[")],
+    [(b'"format": 1', b'"format": 9'), (b'"revision": "0', b'"revision": "9'), (b"{", b"[")],
 )
 def test_a_backup_of_another_version_is_refused(
     saved: Path, tmp_path: Path, old: bytes, new: bytes
@@ -157,8 +208,10 @@ def rewrite(
     file: Path,
     drop: frozenset[str] | set[str] = frozenset(),
     change: dict[str, tuple[bytes, bytes]] | None = None,
+    resign: bool = False,
 ) -> None:
-    """Write the file anew, without some parts or with other bytes in them."""
+    """Write the file anew, without some parts or with other bytes in them; resign: rightly so."""
+    sums = ""
     with tarfile.open(file) as old:
         parts = [(m, old.extractfile(m).read()) for m in old]  # type: ignore[union-attr]
     with gzip.open(file, "wb") as packed, tarfile.open(fileobj=packed, mode="w") as new:
@@ -168,5 +221,51 @@ def rewrite(
                 if before:
                     assert before in data
                 changed = data.replace(before, after) if before else data
+                if resign and member.name == archive.SUMS:
+                    changed = sums.encode()
+                sums += f"{hashlib.sha256(changed).hexdigest()}  {member.name}\n"
                 member.size = len(changed)
                 new.addfile(member, io.BytesIO(changed))
+
+
+@pytest.mark.postgres
+def test_a_database_that_was_left_by_a_move_is_not_backed_up(
+    settings: Settings, tmp_path: Path, postgres_url: str
+) -> None:
+    fill(settings)
+    Move(settings, postgres_url).copy(replace=False)
+    fix = r"Set HYTHE_DATABASE_URL to postgresql://hythe@[^ ]+, with|Set HYTHE_DATABASE_URL to that"
+    with pytest.raises(OtherInstallation, match="left by") as caught:
+        backup(settings, tmp_path / "file", nothing)
+    assert re.search(fix, caught.value.fix)
+    said: list[str] = []
+    assert not check(settings, said.append)
+    assert any("left by" in line for line in said)
+
+    for path in settings.home.glob("hythe.db*"):
+        path.unlink()
+    with pytest.raises(PlatformError, match="no database in") as gone:
+        backup(settings, tmp_path / "file", nothing)
+    assert re.search(fix, gone.value.fix)
+    assert not (settings.home / "hythe.db").exists()
+
+    moved = settings.model_copy(
+        update={"database_url": postgres_url.replace("postgresql+psycopg:", "postgres:")}
+    )
+    backup(moved, tmp_path / "file", nothing)
+    assert (tmp_path / "file").exists()
+
+
+@pytest.mark.one_database
+def test_a_database_that_is_away_is_told_in_two_lines(saved: Path, settings: Settings) -> None:
+    env = {**os.environ, "HYTHE_HOME": str(settings.home)}
+    env["HYTHE_DATABASE_URL"] = "postgres://hythe@127.0.0.1:1/hythe"
+    empty = {**env, "HYTHE_HOME": str(settings.home / "new")}
+    for command, file, around in (("backup", f"{saved}2", env), ("restore", str(saved), empty)):
+        done = subprocess.run(
+            [sys.executable, "-m", "hythe.admin", command, file],
+            env=around, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr.startswith(" !     The database does not answer"), done.stderr
+        assert len(done.stderr.splitlines()) == 2

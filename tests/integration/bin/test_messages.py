@@ -1,14 +1,17 @@
 """What bin/up says when it cannot go on: the cause and the fix, and nothing is half done."""
 
+import json
 import os
+import signal
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
-from setup import engine, machine
+from setup import engine, machine, others
 from setup.output import Problem
 from setup.place import CHECKOUT, Place
+from setup.up import main as up_main
 
 from hythe.settings import Settings
 
@@ -60,10 +63,12 @@ def test_sudo_gets_the_settings_of_the_shell(
         "os.geteuid = lambda: 1000; machine.become_root(['up', '--detach'])"
     )
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HYTHE_HTTP_PORT": "81", "SECRET": "x"}
+    environment["PGPASSWORD"] = "pg"
     subprocess.run(["python3", "-c", script], env=environment, check=True)
     given = (tmp_path / "given").read_text().splitlines()
     assert given[0] == "env"
     assert "HYTHE_HTTP_PORT=81" in given
+    assert "PGPASSWORD=pg" in given
     assert "SECRET=x" not in given
     assert given[-4:] == ["-m", "setup", "up", "--detach"]
 
@@ -138,5 +143,74 @@ def test_running_installation_refuses_other_settings(place: Place) -> None:
     place.remember()
     place.check_unchanged()
     other = Place.of({"HYTHE_HOME": str(place.home), "HYTHE_HTTP_PORT": "9999"})
-    with pytest.raises(Problem, match="other settings: HYTHE_HTTP_PORT=8080"):
+    with pytest.raises(Problem, match=r"other settings: HYTHE_HTTP_PORT=8080 \(here 9999\)"):
         other.check_unchanged()
+
+
+SETTINGS = {
+    "HYTHE_BIND": "0.0.0.0",
+    "HYTHE_DATABASE_URL": "postgresql://hythe:secret@127.0.0.1/hythe?password=secret",
+    "HYTHE_INSTANCE_MEMORY": "1073741824",
+}
+
+
+@pytest.mark.parametrize("lost", sorted(SETTINGS))
+@pytest.mark.parametrize("restart", [["--restart"], []])
+def test_settings_that_the_last_start_had_are_not_lost(
+    place: Place, lost: str, restart: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bin/up --restart in a plain shell, and bin/up after bin/down; nothing stops or starts."""
+    home = {"HYTHE_HOME": str(place.home)}
+    Place.of({**home, **SETTINGS}).remember()
+    assert "secret" not in (place.run / "settings.json").read_text()
+    for name, value in {**home, **SETTINGS}.items():
+        if name != lost:
+            monkeypatch.setenv(name, value)
+    with pytest.raises(Problem, match=f"other settings: {lost}=") as caught:
+        up_main(["--yes", "--detach", *restart])
+    assert "--new-settings" in caught.value.fix
+    assert "secret" not in str(caught.value)
+
+
+def test_a_moved_database_is_the_one_that_the_home_names(place: Place) -> None:
+    home = {"HYTHE_HOME": str(place.home)}
+    place.remember()
+    moved = {"id": "abcdef", "moves": 1, "database": "postgresql://hythe:***@127.0.0.1/hythe"}
+    (place.home / "installation").write_text(json.dumps(moved))
+    url = "postgres://hythe:secret@127.0.0.1/hythe"
+    Place.of({**home, "HYTHE_DATABASE_URL": url}).check_unchanged()
+    with pytest.raises(Problem, match=r"HYTHE_DATABASE_URL=postgresql://hythe@127\.0\.0\.1/hythe"):
+        place.check_unchanged()
+    moved["database"] = f"sqlite:///{place.home}/hythe.db"
+    (place.home / "installation").write_text(json.dumps(moved))
+    place.check_unchanged()
+
+
+def test_every_setting_is_remembered() -> None:
+    kept = set(json.loads(Place.of({})._settings()))
+    assert kept == set(Settings.model_fields) - {"home"}
+
+
+def test_a_control_plane_that_somebody_started_is_named(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(others, "GRACE_SECONDS", 0.2)
+    others.refuse(place, "bin/down")
+    lock = place.run / "control.lock"
+    holder = subprocess.Popen(["flock", "-s", str(lock), "sh", "-c", "echo; exec sleep 60"],
+        stdout=subprocess.PIPE, start_new_session=True)  # fmt: skip
+    try:
+        assert holder.stdout is not None and holder.stdout.readline()
+        with pytest.raises(Problem, match=f"runs on this home \\(process {holder.pid}\\)"):
+            others.refuse(place, "bin/down")
+    finally:
+        os.killpg(holder.pid, signal.SIGKILL)
+        holder.wait()
+    others.refuse(place, "bin/down")
+
+
+def test_a_program_s_own_error_is_marked_once() -> None:
+    problem = Problem("It failed.", "Mend it.", " !     Cause.\n !     Fix.")
+    assert str(problem).splitlines() == [
+        " !     Cause.", " !     Fix.", " !", " !     It failed.", " !     Mend it."
+    ]  # fmt: skip

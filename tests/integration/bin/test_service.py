@@ -44,7 +44,7 @@ def test_the_router_keeps_its_sockets_and_needs_nobody(odd: Place, tmp_path: Pat
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read_string(units.files(odd, tmp_path)[tmp_path / units.FOLDER / units.ROUTER])
-    assert parser["Service"]["FileDescriptorStoreMax"] == "6"
+    assert parser["Service"]["FileDescriptorStoreMax"] == "12"
     assert parser["Service"]["Type"] == "notify"
     assert parser["Service"]["Restart"] == "always"
     assert "Requires" not in parser["Unit"] and "hythe.service" not in parser["Unit"]["After"]

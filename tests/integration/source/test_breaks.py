@@ -10,6 +10,7 @@ from integration.source.place import Place, WorkingCopy, eventually
 
 from hythe.model import App, Deployment
 from hythe.source.repository import HELD
+from hythe.source.settle import Settler
 
 
 def make_copy(place: Place, app: App) -> WorkingCopy:
@@ -82,6 +83,16 @@ def test_source_that_was_never_committed_is_let_go_at_the_start(place: Place) ->
     again.stop()
 
 
+def test_a_database_that_knows_no_apps_costs_no_code(place: Place) -> None:
+    app = place.app()
+    repository = place.repository(app)
+    repository.ensure("main")
+    with place.database.write() as tx:
+        tx.delete(tx.get_one(App, app.id))
+    Settler(place.settings, place.database)._clear(app.id)
+    assert repository.path.exists()
+
+
 def test_destroyed_app_leaves_no_code(place: Place) -> None:
     app = place.app()
     push = make_copy(place, app).push()
@@ -92,6 +103,7 @@ def test_destroyed_app_leaves_no_code(place: Place) -> None:
         tx.delete(tx.get_one(Deployment, deployment.id))
         tx.flush()
         tx.delete(tx.get_one(App, app.id))
+        tx.note("app.destroyed", "it is gone")
         tx.poke(app.id)
     assert push.end() == 1
     assert "(the app was destroyed)" in push.output
@@ -119,7 +131,7 @@ def test_unknown_service_is_not_found(place: Place) -> None:
         urllib.request.urlopen(f"{place.url}/shop.git/info/refs?service=git-evil")
 
 
-@pytest.mark.parametrize("body", [b"nonsense", gzip.compress(b"zzzz")])
+@pytest.mark.parametrize("body", [b"nonsense", gzip.compress(b"zzzz", mtime=0)])
 def test_nonsense_is_answered_with_an_error(place: Place, body: bytes) -> None:
     place.app()
     request = urllib.request.Request(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hythe.errors import GitAway, GitDenied, GitSourceMissing, HytheError
+from hythe.errors import BadGitUrl, GitAway, GitDenied, GitSourceMissing, HytheError
 from hythe.source.giturl import GitUrl
 from hythe.source.refusal import explain
 
@@ -24,6 +24,8 @@ from hythe.source.refusal import explain
         ("ERROR: Repository not found.\nfatal: Could not read from remote repository.",
          GitSourceMissing, "ERROR: Repository not found"),
         ("error: cannot run ssh: No such file or directory", GitAway, "not installed"),
+        ("fatal: dumb http transport does not support shallow capabilities",
+         BadGitUrl, "plain files"),
         ("fatal: couldn't find remote ref nope", GitSourceMissing, "no branch, tag or commit"),
     ],
 )  # fmt: skip
