@@ -71,9 +71,6 @@ class TlsListener:
     def certificate(self) -> Certificate:
         return self._certificate
 
-    def covers(self, host: str) -> bool:
-        return self._certificate.covers(host)
-
     def start(self, protocol: Factory) -> None:
         loop = asyncio.get_running_loop()
         self._tasks = {loop.create_task(self._accept(protocol)), loop.create_task(self._watch())}
