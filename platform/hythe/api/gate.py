@@ -83,7 +83,8 @@ class Gate:
         """Find who asks: by the token, or else by the cookie of a browser, never for git."""
         database = self._context.database
         state = scope.setdefault("state", {})
-        cookie = cookie_parser(headers.get("cookie", "")).get(sessions.COOKIE)
+        name = sessions.cookie_name(self._context.names.installation, scope["scheme"])
+        cookie = cookie_parser(headers.get("cookie", "")).get(name)
         if "authorization" in headers or not cookie or problems.is_git(scope["path"]):
             secret = secret_of(headers.get("authorization", ""))
             state["actor"] = await run_sync(tokens.authenticate, database, secret)
