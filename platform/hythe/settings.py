@@ -116,6 +116,19 @@ class Settings(BaseSettings):
         """Where people reach the control plane: from other machines over TLS only."""
         return f"https://{self.control_host}:{self.api_port}" if self.public else self.api_url
 
+    @property
+    def dashboard_url(self) -> str:
+        """Where people open the dashboard.
+
+        The domain localhost leads elsewhere on other machines: HYTHE_BIND then, if it is one
+        address, else loopback.
+        """
+        if not self.public or self.domain != "localhost":
+            return self.control_url
+        if self.bind in ("", "0.0.0.0", "::"):
+            return self.api_url
+        return f"https://{f'[{self.bind}]' if ':' in self.bind else self.bind}:{self.api_port}"
+
     def app_url(self, host: str) -> str:
         """The address at which people reach a host name of an app."""
         port = "" if self.http_port == 80 else f":{self.http_port}"

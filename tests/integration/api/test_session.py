@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from hythe.api import sessions
 from hythe.model import SetupCode, User, UserSession, now
+from hythe.settings import Settings
 
 from .browser import NAME, PASSWORD, Browser, setup_code
 from .live_api import ControlPlane
@@ -61,6 +62,20 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(
     )
     assert secure.headers["set-cookie"].startswith("__Host-hythe_session_")
     assert "Secure" in secure.headers["set-cookie"].split("; ")
+
+
+@pytest.mark.parametrize(
+    ("bind", "domain", "url"),
+    [
+        ("127.0.0.1", "example.com", "http://127.0.0.1:7600"),
+        ("0.0.0.0", "example.com", "https://hythe.example.com:7600"),
+        ("192.0.2.7", "localhost", "https://192.0.2.7:7600"),
+        ("2001:db8::7", "localhost", "https://[2001:db8::7]:7600"),
+        ("0.0.0.0", "localhost", "http://127.0.0.1:7600"),
+    ],
+)
+def test_the_set_up_link_leads_here_from_where_people_are(bind: str, domain: str, url: str) -> None:
+    assert Settings(bind=bind, domain=domain, api_port=7600).dashboard_url == url
 
 
 def test_only_hashes_are_stored(ada: Browser, plane: ControlPlane, api: httpx.Client) -> None:
