@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from builders import make_app
 
@@ -284,6 +285,16 @@ def test_no_app_gets_a_name_of_the_certificate(over_tls: OverTls, domain: str) -
         with pytest.raises(InvalidValue, match="certificate"):
             domains.add(tx, context, app, domain, "", "test")
         domains.add(tx, context, app, "www.example.org", "", "test")
+
+
+def test_loopback_speaks_tls_too(over_tls: OverTls) -> None:
+    """The router sends people on to https://hythe.DOMAIN, which may be this machine's loopback."""
+    at = f"127.0.0.1:{over_tls.settings.api_port}"
+    for scheme in ("http", "https"):
+        answer = httpx.get(
+            f"{scheme}://{at}/healthz", headers={"Host": "hythe.localhost"}, verify=False
+        )
+        assert answer.status_code == 200
 
 
 def test_silent_and_broken_clients_hold_nobody_up(over_tls: OverTls) -> None:
