@@ -111,6 +111,7 @@ def test_an_image_is_pulled_with_credentials_and_frozen_by_digest(
         "kind": "image", "launch": ["/bin/sh", "-c"], "init": True, "user": "7",
         "capabilities": list(IMAGE_CAPABILITIES), "exposed": [9000],
     }  # fmt: skip
+    assert builds.engine.images.find(name) is None  # only the app's own name holds it
     said = builds.transcript(deployment.id)
     assert f"-----> Pulling {name}" in said and f"Using {reference}" in said
     assert PASSWORD not in said
