@@ -17,7 +17,11 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".hythe"), description="Folder that holds all state.")
     domain: str = Field("localhost", description="Apps answer at APP.DOMAIN.")
-    bind: str = Field("127.0.0.1", description="Address on which the router listens.")
+    bind: str = Field(
+        "127.0.0.1",
+        description="Address on which the router listens and, unless it is loopback, the control "
+        "plane's TLS too.",
+    )
     http_port: int = Field(8080, ge=1, le=65535, description="The router's HTTP port.")
     https_port: int = Field(
         8443, ge=0, le=65535, description="The router's HTTPS port; 0 is no HTTPS."

@@ -164,6 +164,8 @@ def test_an_app_is_pushed_through_the_composed_services(up: Stack, tmp_path: Pat
     until(up.healthy, 120)
     assert up.get("shop.localhost")[0] == 200
     assert "up for" in up.hythe("ps", "-a", "shop")
+    up.hythe("backup", str(up.home / "backup.tar.gz"))
+    assert (up.home / "backup.tar.gz").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_image_holds_nothing_of_the_builder_s_index(images: None) -> None:
