@@ -200,12 +200,13 @@ def _summary(place: Place) -> None:
     say()
     if example.deployed(place):
         detail(f"App   {place.app_url(example.NAME)}")
+    web = place.control_url if place.public else place.api_url
     link = account.setup_url(place)
     if link:
-        detail(f"Web   {link}")
+        detail(f"Web   {link.replace(place.api_url, web)}")
         detail("      (opens once, and makes your user; `hythe setup:link` makes another link)")
     else:
-        detail(f"Web   {place.api_url}")
+        detail(f"Web   {web}")
     detail(f"API   {place.api_url}  (token: {_shortest(place.credentials)})")
     detail(f"Logs  {_shortest(place.logs)}")
     if place.public:

@@ -63,9 +63,10 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
         source=source,
         changes=ReleaseChanges(settings, vault),
         logs=LogReader(settings),
+        certificate=lambda: listener.certificate if listener is not None else None,
         leads=lambda: leading.leads,
     )
-    app = create_app(context, named=listener.covers if listener else lambda host: False)
+    app = create_app(context)
 
     def let_go() -> None:
         """End what would hold the server up: browsers come back, pushers are told."""

@@ -18,7 +18,11 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".hythe"), description="Folder that holds all state.")
     domain: str = Field("localhost", description="Apps answer at APP.DOMAIN.")
-    bind: str = Field("127.0.0.1", description="Address on which the router listens.")
+    bind: str = Field(
+        "127.0.0.1",
+        description="Address on which the router listens and, unless it is loopback, the control "
+        "plane's TLS too.",
+    )
     http_port: int = Field(8080, ge=1, le=65535, description="The router's HTTP port.")
     https_port: int = Field(
         8443, ge=0, le=65535, description="The router's HTTPS port; 0 is no HTTPS."
@@ -122,6 +126,19 @@ class Settings(BaseSettings):
     def control_url(self) -> str:
         """Where people reach the control plane: from other machines over TLS only."""
         return f"https://{self.control_host}:{self.api_port}" if self.public else self.api_url
+
+    @property
+    def dashboard_url(self) -> str:
+        """Where people open the dashboard.
+
+        The domain localhost leads elsewhere on other machines: HYTHE_BIND then, if it is one
+        address, else loopback.
+        """
+        if not self.public or self.domain != "localhost":
+            return self.control_url
+        if self.bind in ("", "0.0.0.0", "::"):
+            return self.api_url
+        return f"https://{f'[{self.bind}]' if ':' in self.bind else self.bind}:{self.api_port}"
 
     def app_url(self, host: str) -> str:
         """The address at which people reach a host name of an app."""

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 import docker
 import pytest
@@ -99,6 +100,8 @@ def images(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> None:
     lines = [f"{key.lower().replace('_', '-')} = {value}\n" for key, value in pip.items()]
     (folder / "pip.conf").write_text("".join(["[global]\n", *lines]))
     lent = ["--secret", f"id=pip.conf,src={folder / 'pip.conf'}"]
+    if (npmrc := Path.home() / ".npmrc").exists():
+        lent += ["--secret", f"id=npmrc,src={npmrc}"]
     if bundle := operator.bundle():
         lent += ["--secret", f"id=ca-certificates.crt,src={bundle}"]
     build = [str(command), "build", "-q", "--build-arg", f"BASE={base}"]
@@ -142,6 +145,9 @@ def clean(mine: str) -> None:
 
 def test_an_app_is_pushed_through_the_composed_services(up: Stack, tmp_path: Path) -> None:
     until(up.healthy, 120)
+    assert "/setup#code=" in up.hythe("setup:link")
+    with urlopen(f"http://127.0.0.1:{up.api_port}/setup", timeout=10) as page:
+        assert 'src="/assets/' in page.read().decode()
     assert "shop" in up.hythe("apps:create", "shop")
     token = up.hythe("tokens:create", "me").split()[0]
     folder = tmp_path / "shop"
@@ -158,6 +164,8 @@ def test_an_app_is_pushed_through_the_composed_services(up: Stack, tmp_path: Pat
     until(up.healthy, 120)
     assert up.get("shop.localhost")[0] == 200
     assert "up for" in up.hythe("ps", "-a", "shop")
+    up.hythe("backup", str(up.home / "backup.tar.gz"))
+    assert (up.home / "backup.tar.gz").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_image_holds_nothing_of_the_builder_s_index(images: None) -> None:

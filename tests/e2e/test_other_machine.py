@@ -103,6 +103,7 @@ def test_the_way_of_another_machine(public: Installation, machine: Machine) -> N
     said = public.up("--no-example")
     assert f"{public.http_port}  apps, over HTTP" in said
     assert f"{public.api_port}  the control plane, over TLS only" in said
+    assert f"Web   https://hythe.example.com:{public.api_port}/setup#code=" in said
     fingerprint = said[said.index("SHA256:") :].split()[0]
     token = public.hythe("tokens:create", "far").split()[0]
     url = f"https://{HERE}:{public.api_port}"

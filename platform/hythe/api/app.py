@@ -1,6 +1,5 @@
 """The control plane's HTTP application."""
 
-from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -46,13 +45,13 @@ class _App(FastAPI):
         return self.openapi_schema
 
 
-def create_app(context: Context, named: Callable[[str], bool] = lambda host: False) -> FastAPI:
-    """All endpoints, behind the gate; `named` tells which host names a certificate covers."""
+def create_app(context: Context) -> FastAPI:
+    """All endpoints, behind the gate."""
     app = endpoints()
     app.state.context = context
     app.add_middleware(site.Site, folder=site.folder())
     # The last one added is the first one asked.
-    app.add_middleware(Gate, context=context, named=named)
+    app.add_middleware(Gate, context=context)
     context.database.after_commit(context.live.changes.ring)
     return app
 

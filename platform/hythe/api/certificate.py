@@ -48,6 +48,12 @@ class Certificate:
             return True
         return host in self.names or f"*.{host.partition('.')[2]}" in self.names
 
+    def meets(self, domain: str) -> bool:
+        """Whether it covers a name of this domain, which may be `*.` and all names below."""
+        if domain.startswith("*.") and any(name.endswith(domain[1:]) for name in self.names):
+            return True
+        return self.covers(domain)
+
 
 def ensure(settings: Settings, now: datetime) -> Certificate:
     """The certificate in use, made if it is ours to make. Raises BadCertificate."""

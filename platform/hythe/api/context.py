@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from hythe.api.certificate import Certificate
 from hythe.api.live import Live
 from hythe.api.open_streams import OpenStreams
 from hythe.api.throttle import SignInThrottle
@@ -29,6 +30,7 @@ class Context:
     live: Live = field(default_factory=Live)
     open_streams: OpenStreams = field(default_factory=OpenStreams)
     sign_ins: SignInThrottle = field(default_factory=SignInThrottle)
+    certificate: Callable[[], Certificate | None] = lambda: None  # for other machines
     leads: Callable[[], bool] = lambda: True  # whether the stages run in this control plane
 
 

@@ -41,9 +41,8 @@ Recheck = Callable[[], object]
 class Gate:
     """ASGI middleware. Puts the actor of a request into its state, and the session's secret."""
 
-    def __init__(self, app: ASGIApp, context: Context, named: Callable[[str], bool]) -> None:
+    def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app = app
-        self._named = named
         self._context = context
         self._hosts = set(context.settings.api_hosts)
 
@@ -74,14 +73,18 @@ class Gate:
     def _check_host(self, value: str) -> None:
         """Refuse other names, so that a web page cannot rebind its own name to this address."""
         host = re.sub(r":\d+$", "", value).lower()
-        if host not in self._hosts and not self._named(host):
+        if host in self._hosts:
+            return
+        certificate = self._context.certificate()
+        if certificate is None or not certificate.covers(host):
             raise WrongHost(f"The control plane does not answer to '{host[:80]}'.")
 
     async def _identify(self, scope: Scope, headers: Headers) -> Recheck:
         """Find who asks: by the token, or else by the cookie of a browser, never for git."""
         database = self._context.database
         state = scope.setdefault("state", {})
-        cookie = cookie_parser(headers.get("cookie", "")).get(sessions.COOKIE)
+        name = sessions.cookie_name(self._context.names.installation, scope["scheme"])
+        cookie = cookie_parser(headers.get("cookie", "")).get(name)
         if "authorization" in headers or not cookie or problems.is_git(scope["path"]):
             secret = secret_of(headers.get("authorization", ""))
             state["actor"] = await run_sync(tokens.authenticate, database, secret)

@@ -51,7 +51,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     )
     made["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},
-        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+        "session": {"type": "apiKey", "in": "cookie", "name": f"{COOKIE}ID"},
     }
     made["security"] = [{"token": []}, {"session": []}]
     for model in (NewDeployment,):  # its endpoint takes other types too, and parses it itself

@@ -1,4 +1,4 @@
-"""The HTTP server: plain on loopback and, with a public HYTHE_BIND, over TLS beside it."""
+"""The HTTP server: plain on loopback; with a public HYTHE_BIND TLS as well, there and beside it."""
 
 import asyncio
 import os
@@ -45,9 +45,10 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self._listener is not None:
-            self._listener.start(self._protocol)
+        if self._listener is None:
+            return await super().startup(sockets)
+        await super().startup([])
+        self._listener.start(self._protocol, sockets or [])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._listener is not None:

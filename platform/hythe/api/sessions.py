@@ -19,7 +19,7 @@ from hythe.api.digest import digest
 from hythe.errors import Unauthorized
 from hythe.model import Database, User, UserSession, Write, now
 
-COOKIE = "hythe_session"
+COOKIE = "hythe_session_"  # and the id of the installation
 IDLE = timedelta(days=7)
 LONGEST = timedelta(days=30)
 USED_RESOLUTION = timedelta(minutes=1)
@@ -77,9 +77,17 @@ def csrf_token(secret: str) -> str:
     return hmac.new(secret.encode(), b"hythe csrf token", hashlib.sha256).hexdigest()
 
 
-def set_cookie(response: Response, secret: str, scheme: str) -> None:
+def cookie_name(installation: str, scheme: str) -> str:
+    """Of this installation alone: browsers send a cookie to all ports of a host.
+
+    Over TLS no other host below the same domain can set it either (RFC 6265bis, __Host-).
+    """
+    return f"{'__Host-' if scheme == 'https' else ''}{COOKIE}{installation}"
+
+
+def set_cookie(response: Response, installation: str, secret: str, scheme: str) -> None:
     response.set_cookie(
-        COOKIE,
+        cookie_name(installation, scheme),
         secret,
         max_age=int(LONGEST.total_seconds()),
         path="/",
@@ -89,5 +97,11 @@ def set_cookie(response: Response, secret: str, scheme: str) -> None:
     )
 
 
-def clear_cookie(response: Response) -> None:
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+def clear_cookie(response: Response, installation: str, scheme: str) -> None:
+    response.delete_cookie(
+        cookie_name(installation, scheme),
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=scheme == "https",
+    )

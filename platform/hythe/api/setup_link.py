@@ -23,7 +23,7 @@ def new_link(tx: Write, settings: Settings) -> tuple[str, datetime]:
     tx.execute(delete(SetupCode))
     row = SetupCode(hash=digest(code), created_at=now())
     tx.add(row)
-    return f"{settings.api_url}/setup#code={code}", row.created_at + VALID
+    return f"{settings.dashboard_url}/setup#code={code}", row.created_at + VALID
 
 
 def find_code(session: Session, code: str) -> SetupCode:

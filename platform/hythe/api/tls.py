@@ -1,15 +1,17 @@
 """Where other machines reach the control plane: TLS only, on HYTHE_BIND.
 
-The first byte of a connection tells what it speaks. Plain HTTP gets a redirect, or an error with
-the fix; whatever credentials it carries are read by nobody.
+The first byte of a connection tells what it speaks. From other machines plain HTTP gets a redirect,
+or an error with the fix; whatever credentials it carries are read by nobody. Loopback takes both,
+since the control plane's name may lead there from this machine.
 """
 
 import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from hythe import logs
@@ -55,6 +57,15 @@ def listen(settings: Settings) -> socket.socket:
     return listening
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Door:
+    """A listening socket, and who came in by it and has not said yet what they speak."""
+
+    socket: socket.socket
+    plain: bool  # whether it takes plain HTTP too
+    opening: set[asyncio.Task[None]] = field(default_factory=set)
+
+
 class TlsListener:
     """Accepts for a server's protocol. A renewed certificate is taken up without a restart."""
 
@@ -65,48 +76,53 @@ class TlsListener:
         self._context = certificate.context(self._certificate)
         self._stamp = _stamp(self._certificate)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._opening: set[asyncio.Task[None]] = set()
+        self._doors: list[Door] = []
 
     @property
     def certificate(self) -> Certificate:
         return self._certificate
 
-    def covers(self, host: str) -> bool:
-        return self._certificate.covers(host)
-
-    def start(self, protocol: Factory) -> None:
+    def start(self, protocol: Factory, loopback: Iterable[socket.socket]) -> None:
+        """Accept on loopback's sockets as well, which stay the caller's to close."""
         loop = asyncio.get_running_loop()
-        self._tasks = {loop.create_task(self._accept(protocol)), loop.create_task(self._watch())}
+        self._doors = [Door(self._socket, plain=False)]
+        for each in loopback:
+            each.setblocking(False)
+            self._doors.append(Door(each, plain=True))
+        self._tasks = {loop.create_task(self._accept(protocol, door)) for door in self._doors}
+        self._tasks.add(loop.create_task(self._watch()))
 
     def close(self) -> None:
-        for task in self._tasks | self._opening:
+        for task in self._tasks.union(*(door.opening for door in self._doors)):
             task.cancel()
         self._socket.close()
 
-    async def _accept(self, protocol: Factory) -> None:
+    async def _accept(self, protocol: Factory, door: Door) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                connection, _ = await loop.sock_accept(self._socket)
+                connection, _ = await loop.sock_accept(door.socket)
             except OSError as error:  # out of files, or gone before it was taken
                 log.warning("connection not accepted", error=str(error))
                 await asyncio.sleep(0.1)
                 continue
             connection.setblocking(False)
-            if len(self._opening) >= OPENING:
+            if len(door.opening) >= OPENING:
                 connection.close()
                 continue
-            task = loop.create_task(self._open(connection, protocol))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+            task = loop.create_task(self._open(connection, protocol, door))
+            door.opening.add(task)
+            task.add_done_callback(door.opening.discard)
 
-    async def _open(self, connection: socket.socket, protocol: Factory) -> None:
+    async def _open(self, connection: socket.socket, protocol: Factory, door: Door) -> None:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 first = await _peek(connection)
                 if first == HANDSHAKE:
                     await loop.connect_accepted_socket(protocol, connection, ssl=self._context)
+                elif first and door.plain:
+                    await loop.connect_accepted_socket(protocol, connection)
                 elif first:
                     await self._refuse(connection)
                 else:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from hythe.build.result import IMAGE_CAPABILITIES, ImageFacts, Kind
+from hythe.build.stack import LAUNCHER
 from hythe.commandline import words
 from hythe.engine.port import ContainerSpec, Engine, Image, Login
 from hythe.errors import ImageMissing, NoCommand, RegistryAway
@@ -45,6 +46,10 @@ def processes(
             for process, line in declared.items():
                 words(line, process)
         return dict(declared)
+    if _made_by_buildpacks(image) and not image.command:
+        raise NoCommand(
+            "Hythe's buildpacks made this image, and it holds no process types: nothing to run."
+        )
     if not image.entrypoint and not image.command:
         raise NoCommand(
             "The image has neither CMD nor ENTRYPOINT, and there is no Procfile: nothing to run."
@@ -55,14 +60,21 @@ def processes(
 def launch(engine: Engine, image: Image, name: str, labels: Mapping[str, str]) -> tuple[str, ...]:
     """What runs a command line in this image: its shell, or nothing (see commandline.py).
 
-    Looked for in a container that is never started.
+    Looked for in a container that is never started. An image that buildpacks made has a launcher,
+    which sets the variables of its layers first.
     """
+    if _made_by_buildpacks(image):
+        return (LAUNCHER,)
     spec = ContainerSpec(name, image.id, (), (SHELL,), labels=labels, network="none")
     container = engine.instances.create(spec)
     try:
         return (SHELL, "-c") if engine.sessions.has(container.id, SHELL) else ()
     finally:
         engine.instances.remove(container.id)
+
+
+def _made_by_buildpacks(image: Image) -> bool:
+    return image.entrypoint == (LAUNCHER,)
 
 
 def facts(

@@ -94,9 +94,12 @@ class Job:
                 "Release it again: `hythe releases:redeploy` or `hythe rollback`.",
             )
         self.transcript.step(f"Pulling {name.reference}")
+        known = self.engine.images.find(name.reference) is not None
         with self._step("pull"):
             image = images.pull(self.engine, name, self.login, self.transcript.detail)
         self.engine.images.tag(image.id, self._app_reference())  # keeps it, whatever its tag does
+        if not known:  # the image shall go with the app's last release of it
+            self.engine.images.remove(name.reference)
         reference = images.pinned(image, name)
         self.transcript.detail(f"Using {reference or image.id}")
         return self._runnable("image", image, declared, reference)

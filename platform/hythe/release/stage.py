@@ -155,20 +155,33 @@ class ReleaseStage:
             raise ImageMissing(f"The image of v{release.version} is gone, and it has no source.")
         with self._database.write() as tx:
             deployment = tx.get_one(Deployment, deployment_id)
-            waiting = select(Deployment).where(
-                Deployment.app_id == deployment.app_id, Deployment.status == "queued"
-            )
-            newer = tx.scalars(waiting).first()
             if deployment.status != "built":
                 return
             text = f"The image of v{release.version} is gone; building it again"
-            if newer is None:
+            if (newer := self._outrun(tx, deployment)) is None:
                 deployment.status, deployment.source_id = "queued", release.source_id
             else:
-                text = f"A newer deployment takes over, d{newer.id}."
+                text = f"A newer deployment takes over, d{newer}."
                 deployment.status, deployment.ended_at = "superseded", now()
             Transcript.of(self._settings, deployment_id).step(text)
             tx.poke(deployment.app_id)
+
+    def _outrun(self, tx: Write, deployment: Deployment) -> int | None:
+        """The newer deployment that waits for its build, if any; older ones give up their place.
+
+        One that is being fetched waits as well: it needs the place when it has its files.
+        """
+        waiting = select(Deployment).where(
+            Deployment.app_id == deployment.app_id, Deployment.status.in_(["fetching", "queued"])
+        )
+        for other in tx.scalars(waiting).all():
+            if other.id > deployment.id:
+                return other.id
+            other.status, other.ended_at = "superseded", now()
+            text = f"Superseded by a newer {deployment.kind}, d{deployment.id}."
+            Transcript.of(self._settings, other.id).warn(text)
+        tx.flush()  # frees the place of the one that waits
+        return None
 
     def _prepare(self, deployment_id: int) -> tuple[App, Deployment, Release] | None:
         """Make the release; returns what its release phase needs, None when it has none."""

@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx
 
+from hythe.api import sessions
+
 from .live_api import ControlPlane
 
 NAME = "ada"
@@ -17,6 +19,7 @@ class Browser:
         self.http = httpx.Client(base_url=plane.url, timeout=20)
         self.csrf = ""
         self._origin = plane.url
+        self.cookie_name = sessions.cookie_name(plane.context.names.installation, "http")
 
     def __enter__(self) -> "Browser":
         return self
@@ -26,7 +29,7 @@ class Browser:
 
     @property
     def cookie(self) -> str:
-        return self.http.cookies.get("hythe_session", "")
+        return self.http.cookies.get(self.cookie_name, "")
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"Sec-Fetch-Site": "same-origin"}

@@ -45,7 +45,8 @@ def test_a_domain_twice_is_a_conflict(api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["other.localhost", "hythe.localhost", "new.localhost", "localhost", "127.0.0.1"]
+    "host",
+    ["other.localhost", "hythe.localhost", "new.localhost", "localhost", "192.0.2.7", "*.0.0.1"],
 )
 def test_names_of_apps_are_not_domains(api: httpx.Client, host: str) -> None:
     assert api.post(PATH, json={"host": host}).status_code == 422

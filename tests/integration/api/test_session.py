@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from hythe.api import sessions
 from hythe.model import SetupCode, User, UserSession, now
+from hythe.settings import Settings
 
 from .browser import NAME, PASSWORD, Browser, setup_code
 from .live_api import ControlPlane
@@ -47,7 +48,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(
     browser: Browser, plane: ControlPlane, api: httpx.Client
 ) -> None:
     header = browser.set_up(setup_code(api)).headers["set-cookie"]
-    assert header.startswith("hythe_session=")
+    assert header.startswith(f"hythe_session_{plane.context.names.installation}=")
     assert {"HttpOnly", "Path=/", "SameSite=strict"} <= set(header.split("; "))
     assert "Secure" not in header  # plain HTTP on loopback
     secure = browser.request(
@@ -59,7 +60,22 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(
             "Origin": plane.url.replace("http:", "https:"),
         },
     )
+    assert secure.headers["set-cookie"].startswith("__Host-hythe_session_")
     assert "Secure" in secure.headers["set-cookie"].split("; ")
+
+
+@pytest.mark.parametrize(
+    ("bind", "domain", "url"),
+    [
+        ("127.0.0.1", "example.com", "http://127.0.0.1:7600"),
+        ("0.0.0.0", "example.com", "https://hythe.example.com:7600"),
+        ("192.0.2.7", "localhost", "https://192.0.2.7:7600"),
+        ("2001:db8::7", "localhost", "https://[2001:db8::7]:7600"),
+        ("0.0.0.0", "localhost", "http://127.0.0.1:7600"),
+    ],
+)
+def test_the_set_up_link_leads_here_from_where_people_are(bind: str, domain: str, url: str) -> None:
+    assert Settings(bind=bind, domain=domain, api_port=7600).dashboard_url == url
 
 
 def test_only_hashes_are_stored(ada: Browser, plane: ControlPlane, api: httpx.Client) -> None:
@@ -143,7 +159,7 @@ def test_signing_in_and_out(ada: Browser) -> None:
 def test_a_cookie_is_worth_nothing_after_signing_out(ada: Browser) -> None:
     old = ada.cookie
     ada.request("DELETE", "/v1/session")
-    ada.http.cookies.set("hythe_session", old)
+    ada.http.cookies.set(ada.cookie_name, old)
     assert ada.get("/v1/session").status_code == 401
 
 
@@ -151,19 +167,19 @@ def test_signing_in_takes_a_new_cookie(ada: Browser) -> None:
     first = ada.cookie
     assert ada.sign_in().status_code == 201
     assert ada.cookie != first
-    ada.http.cookies.set("hythe_session", first)
+    ada.http.cookies.set(ada.cookie_name, first)
     assert ada.get("/v1/session").status_code == 401
 
 
 def test_a_cookie_that_was_planted_before_is_not_kept(ada: Browser, plane: ControlPlane) -> None:
     planted = "planted-by-somebody-else"
     with Browser(plane) as victim:
-        victim.http.cookies.set("hythe_session", planted, domain="127.0.0.1", path="/")
+        victim.http.cookies.set(victim.cookie_name, planted, domain="127.0.0.1", path="/")
         answer = victim.sign_in()
         assert answer.status_code == 201
         assert planted not in answer.headers["set-cookie"]
     with Browser(plane) as thief:
-        thief.http.cookies.set("hythe_session", planted)
+        thief.http.cookies.set(thief.cookie_name, planted)
         assert thief.get("/v1/session").status_code == 401
 
 

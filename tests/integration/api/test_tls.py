@@ -10,18 +10,22 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
+from builders import make_app
 
 from hythe.api import certificate
 from hythe.api.app import create_app
 from hythe.api.certificate import Certificate
 from hythe.api.server import Server, open_plain
 from hythe.api.tls import TlsListener
+from hythe.api.v1 import domains
 from hythe.cli import credentials
 from hythe.cli.main import main
-from hythe.errors import BadCertificate
+from hythe.errors import BadCertificate, InvalidValue
 from hythe.model import Database
 from hythe.settings import Settings
 
@@ -43,9 +47,10 @@ class OverTls:
         self.port = listening.getsockname()[1]
         self.url = f"https://127.0.0.1:{self.port}"
         self.listener = TlsListener(self.settings, listening)
-        app = create_app(plane.context, self.listener.covers)
+        self.context = replace(plane.context, certificate=lambda: self.listener.certificate)
+        app = create_app(self.context)
         self.server = Server(app, self.listener, lambda: None)
-        plain = [open_plain(self.settings)]
+        plain = [open_plain(self.settings, None)]
         self.thread = threading.Thread(target=self.server.run, args=(plain,), daemon=True)
         self.thread.start()
 
@@ -265,6 +270,31 @@ def test_the_command_line_sends_no_token_in_plain_text(
     code, said = hythe("apps")
     assert code == 3
     assert "was not sent" in said and "hythe login https://hythe.example.com:7600" in said
+
+
+@pytest.mark.parametrize(
+    "domain", ["control.example.com", "*.example.com", "a.apps.example.com", "*.apps.example.com"]
+)
+def test_no_app_gets_a_name_of_the_certificate(over_tls: OverTls, domain: str) -> None:
+    """A browser would send it the cookies of the dashboard."""
+    names = frozenset({"control.example.com", "*.apps.example.com"})
+    mine = replace(over_tls.certificate, names=names)
+    with over_tls.plane.database.write() as tx:
+        app = make_app(tx)
+        context = replace(over_tls.context, certificate=lambda: mine)
+        with pytest.raises(InvalidValue, match="certificate"):
+            domains.add(tx, context, app, domain, "", "test")
+        domains.add(tx, context, app, "www.example.org", "", "test")
+
+
+def test_loopback_speaks_tls_too(over_tls: OverTls) -> None:
+    """The router sends people on to https://hythe.DOMAIN, which may be this machine's loopback."""
+    at = f"127.0.0.1:{over_tls.settings.api_port}"
+    for scheme in ("http", "https"):
+        answer = httpx.get(
+            f"{scheme}://{at}/healthz", headers={"Host": "hythe.localhost"}, verify=False
+        )
+        assert answer.status_code == 200
 
 
 def test_silent_and_broken_clients_hold_nobody_up(over_tls: OverTls) -> None:

@@ -12,6 +12,7 @@ from integration.build.conftest import Builds
 from registry import PASSWORD, USER, Registry, program, serving
 
 from hythe.build.result import IMAGE_CAPABILITIES
+from hythe.build.stack import LAUNCHER
 from hythe.engine.port import ContainerSpec, ImageConfig
 from hythe.model import Build, Deployment, Source
 from hythe.model import Registry as Credentials
@@ -111,6 +112,7 @@ def test_an_image_is_pulled_with_credentials_and_frozen_by_digest(
         "kind": "image", "launch": ["/bin/sh", "-c"], "init": True, "user": "7",
         "capabilities": list(IMAGE_CAPABILITIES), "exposed": [9000],
     }  # fmt: skip
+    assert builds.engine.images.find(name) is None  # only the app's own name holds it
     said = builds.transcript(deployment.id)
     assert f"-----> Pulling {name}" in said and f"Using {reference}" in said
     assert PASSWORD not in said
@@ -173,6 +175,16 @@ def test_an_image_without_a_command_needs_a_procfile(builds: Builds, made: Made)
     _, build = deploy(builds, name, "web: /server --port 'a b'\nworker: /server work\n")
     assert build.processes == {"web": "/server --port 'a b'", "worker": "/server work"}
     assert build.result is not None and build.result["launch"] == []
+
+
+def test_an_image_that_buildpacks_made_runs_by_its_launcher(builds: Builds, made: Made) -> None:
+    """Its process types are in the rows of the installation that built it."""
+    name = made.bare(ImageConfig(entrypoint=(LAUNCHER,)))
+    deployment, _ = deploy(builds, name)
+    assert deployment.error_code == "no-command"
+    assert "holds no process types" in (deployment.error_cause or "")
+    _, build = deploy(builds, name, "web: gunicorn app:app --port $PORT\n")
+    assert build.result is not None and build.result["launch"] == [LAUNCHER]
 
 
 def test_what_needs_a_shell_is_refused_without_one(builds: Builds, made: Made) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from builders import make_app, make_build
+from builders import make_app, make_build, make_deployment, make_release
 from sqlalchemy import select
 
 from hythe.engine.memory import Memory, Program
@@ -220,3 +220,27 @@ def test_app_json_applies_when_keys_and_types_first_appear(
         assert again == {"GREETING": "Hello", "KEY": config["KEY"]}
         quantities = {row.process: row.quantity for row in session.scalars(select(Formation))}
     assert quantities == {"web": 2, "worker": 3, "clock": 0}
+
+
+@pytest.mark.parametrize("status", ["fetching", "queued"])
+def test_of_a_rebuild_and_a_deployment_that_waits_the_newer_one_is_built(
+    stage: ReleaseStage, database: Database, vault: Vault, settings: Settings, status: str
+) -> None:
+    """Only one of an app can be queued, and one that is being fetched will be."""
+    with database.write() as tx:
+        app = make_app(tx)
+        gone = make_release(tx, vault, settings, app, image="sha256:gone")
+        waiting = make_deployment(tx, app, status=status)
+        rollback = make_deployment(tx, app, gone, "built", "rollback")
+        other = make_app(tx, "blog")
+        gone = make_release(tx, vault, settings, other, image="sha256:gone")
+        outrun = make_deployment(tx, other, gone, "built", "rollback")
+        newer = make_deployment(tx, other, status=status)
+        tx.poke(app.id)
+        ids = waiting.id, rollback.id, outrun.id, newer.id
+    wait_for(database, ids[1], "queued")
+    wait_for(database, ids[2], "superseded")
+    with database.read() as session:
+        found = [session.get_one(Deployment, each).status for each in ids]
+    assert found == ["superseded", "queued", "superseded", status]
+    assert f"newer rollback, d{ids[1]}" in Transcript.of(settings, ids[0]).path.read_text()

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hythe import names
 from hythe.api.auth import CurrentActor, needs
-from hythe.api.context import CurrentContext
+from hythe.api.context import Context, CurrentContext
 from hythe.api.v1.apps import find_app, implied_host
 from hythe.api.v1.shapes import Answer, Body, Items
 from hythe.errors import Conflict, DomainTaken, InvalidValue, NotFound
@@ -35,17 +35,14 @@ class DomainAnswer(Answer):
     created_at: datetime
 
 
-def add(tx: Write, settings: Settings, app: App, value: str, path: str, actor: str) -> Domain:
+def add(tx: Write, context: Context, app: App, value: str, path: str, actor: str) -> Domain:
     """Give the app a domain; raises InvalidName, InvalidValue, Conflict and DomainTaken."""
+    settings = context.settings
     host = names.place(value, path)
     if host == implied_host(settings, app):
         raise Conflict(f"{app.name} has {host} from the start.", "There is nothing to do.")
     name, _ = place_of(host)
-    if name in settings.api_hosts:
-        raise InvalidValue(
-            f"{name} is the control plane's own name.",  # an app there would get its cookies
-            "Choose another domain.",
-        )
+    _refuse_control_plane(context, name)
     if name.endswith(f".{settings.domain}") and "." not in name.removesuffix(f".{settings.domain}"):
         raise InvalidValue(
             f"Names right below {settings.domain} belong to the apps of that name.",
@@ -94,7 +91,7 @@ def add_domain(
     app: str, body: NewDomain, context: CurrentContext, actor: CurrentActor
 ) -> DomainAnswer:
     with context.database.write() as tx:
-        domain = add(tx, context.settings, find_app(tx, app), body.host, body.path, actor.name)
+        domain = add(tx, context, find_app(tx, app), body.host, body.path, actor.name)
     return _answer(context.settings, domain)
 
 
@@ -104,6 +101,27 @@ def add_domain(
 def remove_domain(app: str, host: str, context: CurrentContext, actor: CurrentActor) -> None:
     with context.database.write() as tx:
         remove(tx, find_app(tx, app), host, actor.name)
+
+
+def _refuse_control_plane(context: Context, name: str) -> None:
+    """Refuse what the control plane answers to: an app there would get its cookies.
+
+    A browser sends a cookie to all ports of a host, and takes a name whose last part is a number
+    for an IPv4 address (WHATWG URL, "ends in a number").
+    """
+    if name in context.settings.api_hosts:
+        raise InvalidValue(f"{name} is the control plane's own name.", "Choose another domain.")
+    if name.rpartition(".")[2].isdecimal():
+        raise InvalidValue(
+            f"{name} is an address, and the control plane answers to those.",
+            "Choose a name, and point it here.",
+        )
+    certificate = context.certificate()
+    if certificate is not None and certificate.meets(name):
+        raise InvalidValue(
+            f"{name} is in the control plane's certificate, so it answers there itself.",
+            "Choose another domain, or give HYTHE_TLS_CERT a certificate without this name.",
+        )
 
 
 def _refuse_taken(tx: Write, app: App, host: str) -> None:

@@ -183,7 +183,7 @@ class _Matching:
 
     def _add_domain(self, tx: Write, app: App, value: str, actor: str) -> None:
         host, path = place_of(value)
-        domains.add(tx, self._context.settings, app, host, path, actor)
+        domains.add(tx, self._context, app, host, path, actor)
 
     def _wanted_source(self) -> tuple[str | None, str | None]:
         match self._manifest.source:

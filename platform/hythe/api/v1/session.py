@@ -9,7 +9,7 @@ from sqlalchemy import select
 from hythe import logs
 from hythe.api import passwords, sessions
 from hythe.api.auth import CurrentActor, CurrentSession
-from hythe.api.context import CurrentContext
+from hythe.api.context import Context, CurrentContext
 from hythe.api.v1.shapes import Answer, Body
 from hythe.errors import WrongPassword
 from hythe.model import User, Write
@@ -36,10 +36,14 @@ class SessionAnswer(Answer):
     csrf_token: str = Field(description="Send it as X-CSRF-Token with all that is not a GET.")
 
 
-def sign_in(tx: Write, user: User, request: Request, response: Response) -> SessionAnswer:
+def sign_in(
+    tx: Write, context: Context, user: User, request: Request, response: Response
+) -> SessionAnswer:
     """Open a session and set its cookie."""
-    secret = sessions.open_session(tx, user, request.cookies.get(sessions.COOKIE))
-    sessions.set_cookie(response, secret, request.url.scheme)
+    installation, scheme = context.names.installation, request.url.scheme
+    before = request.cookies.get(sessions.cookie_name(installation, scheme))
+    secret = sessions.open_session(tx, user, before)
+    sessions.set_cookie(response, installation, secret, scheme)
     tx.note("session.start", f"{user.name} signed in", actor=user.name)
     return _answer(user.name, secret)
 
@@ -65,17 +69,21 @@ def start_session(
         user = tx.scalar(select(User).where(User.name == body.name))
         if user is None or user.password_hash != known:
             raise WrongPassword()  # it changed while the password was checked
-        return sign_in(tx, user, request, response)
+        return sign_in(tx, context, user, request, response)
 
 
 @router.delete("", status_code=204, summary="Sign out")
 def end_session(
-    response: Response, context: CurrentContext, actor: CurrentActor, secret: CurrentSession
+    request: Request,
+    response: Response,
+    context: CurrentContext,
+    actor: CurrentActor,
+    secret: CurrentSession,
 ) -> None:
     with context.database.write() as tx:
         sessions.end_session(tx, secret)
         tx.note("session.end", f"{actor.name} signed out", actor=actor.name)
-    sessions.clear_cookie(response)
+    sessions.clear_cookie(response, context.names.installation, request.url.scheme)
 
 
 def _answer(name: str, secret: str) -> SessionAnswer:

@@ -59,7 +59,7 @@ def set_up(
     with context.database.write() as tx:
         find_code(tx, body.code).used_at = now()
         user = _user(tx, body.name, password_hash)
-        return sign_in(tx, user, request, response)
+        return sign_in(tx, context, user, request, response)
 
 
 def _user(tx: Write, name: str, password_hash: str) -> User:
