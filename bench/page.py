@@ -59,10 +59,10 @@ def _count(loads: list[Load], what: str) -> list[float]:
 
 
 def sign_in(url: str, token: str) -> str:
-    """Make the first user by a set-up link; returns the session's cookie."""
+    """Make the first user by a set-up link; returns the session's cookie, NAME=VALUE."""
     code = str(_post(f"{url}/v1/setup/link", {}, token)[0]["url"]).partition("#code=")[2]
     body = {"code": code, "name": "bench", "password": PASSWORD}
-    return _post(f"{url}/v1/setup", body)[1].partition("=")[2].partition(";")[0]
+    return _post(f"{url}/v1/setup", body)[1].partition(";")[0]
 
 
 def _post(url: str, body: dict[str, str], token: str = "") -> tuple[dict[str, str], str]:
@@ -88,7 +88,8 @@ def load(browser: Browser, url: str, cookie: str) -> Load:
     """A context of its own has an empty cache."""
     found = Load()
     context = browser.new_context()
-    context.add_cookies([{"name": "hythe_session", "value": cookie, "url": url}])
+    name, _, value = cookie.partition("=")
+    context.add_cookies([{"name": name, "value": value, "url": url}])
     context.add_init_script(READY)
     page = context.new_page()
     done: list[Request] = []
