@@ -18,7 +18,11 @@ from hythe.model import Build, Deployment, Source
 from hythe.model import Registry as Credentials
 from hythe.spec import ReleaseSpec
 
-pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("stage")]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.usefixtures("stage"),
+    pytest.mark.one_database("it is about containers"),
+]
 
 
 @pytest.fixture(scope="module")

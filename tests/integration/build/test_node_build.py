@@ -10,7 +10,11 @@ from integration.build.running import get, running
 
 from hythe.model import Build, Deployment
 
-pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("stage")]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.usefixtures("stage"),
+    pytest.mark.one_database("it is about containers"),
+]
 
 SERVER = """
 const http = require('http')

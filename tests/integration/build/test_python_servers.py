@@ -7,7 +7,11 @@ import pytest
 from integration.build.conftest import Builds
 from integration.build.running import get, running
 
-pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("stage")]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.usefixtures("stage"),
+    pytest.mark.one_database("it is about containers"),
+]
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "servers"
 FILES = {name: (EXAMPLE / name).read_text() for name in ("app.py", "static/site.css")}
