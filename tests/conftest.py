@@ -55,8 +55,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers, a file stays together, and so do all that share an installation."""
     for item in items:
-        shared = "installation" in getattr(item, "fixturenames", ())
-        whole = "installation" if shared else item.nodeid.partition("::")[0]
+        whole = item.nodeid.partition("::")[0]
+        if "installation" in getattr(item, "fixturenames", ()):
+            whole = "installation"
+        elif "dockerfile" in whole:
+            whole = "dockerfile"  # BuildKit's limits are the engine's
         item.add_marker(pytest.mark.xdist_group(whole))
 
 

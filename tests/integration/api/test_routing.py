@@ -24,7 +24,7 @@ def shop(plane: ControlPlane) -> None:
 def route(plane: ControlPlane):
     with plane.database.read() as session:
         assert isinstance(session, Session)
-        return next(r for r in derive(session, "localhost") if r.app == "shop")
+        return next(r for r in derive(session, plane.settings) if r.app == "shop")
 
 
 def values(answer: httpx.Response) -> dict[str, str]:

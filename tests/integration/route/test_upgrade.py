@@ -126,14 +126,19 @@ def test_code_that_cannot_start_changes_nothing_and_mended_code_does(serve, tmp_
     assert router.stop() == 0
 
 
+def ids_of(pid: int) -> dict[str, str]:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return dict(line.split(":\t") for line in status.splitlines() if ":\t" in line)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_workers_give_up_root_and_still_log_into_a_folder_of_roots(serve, route_to, tmp_path):
     tmp_path.chmod(stat.S_IRWXU)
     router = route_to(serve(answering()), user="nobody", workers=2, log_size=2000)
     nobody = pwd.getpwnam("nobody")
     for pid in router.workers():
-        status = Path(f"/proc/{pid}/status").read_text()
-        ids = dict(line.split(":\t") for line in status.splitlines() if ":\t" in line)
+        until(lambda pid=pid: ids_of(pid)["Uid"].split()[0] != "0")  # it has just been forked
+        ids = ids_of(pid)
         assert set(ids["Uid"].split()) == {str(nobody.pw_uid)}
         assert set(ids["Gid"].split()) == {str(nobody.pw_gid)}
         assert not ids["Groups"].split()

@@ -5,12 +5,16 @@ limits them together, other people's builds on this engine included.
 Sources: the kernel's cgroup-v1/{memory,pids}.rst, scheduler/sched-bwc.rst, cgroup-v2.rst.
 """
 
+import contextlib
+import errno
+import time
 from pathlib import Path
 
 from hythe.engine.port import Limits
 
 CGROUPS = Path("/sys/fs/cgroup")
 GROUP = "docker/buildkit"
+ATTEMPTS, PAUSE = 5, 0.1  # seconds
 PERIOD = 100_000  # microseconds; the kernel's default
 
 
@@ -20,14 +24,24 @@ def limit_all(limits: Limits) -> bool:
     It is not where these cgroups are read-only, or where systemd keeps them under other names.
     """
     unified = (CGROUPS / "cgroup.controllers").is_file()
-    try:
-        for file, value in _unified(limits) if unified else _separate(limits):
-            path = CGROUPS / file
+    files = _unified(limits) if unified else _separate(limits)
+    return all([_write(CGROUPS / file, value) for file, value in files])
+
+
+def _write(path: Path, value: str) -> bool:
+    """Whether it could be written. What earlier builds left in the page cache may have to go."""
+    for _ in range(ATTEMPTS):
+        try:
             path.parent.mkdir(exist_ok=True)  # the engine makes it at its first build
             path.write_text(value)
-    except OSError:
-        return False
-    return True
+            return True
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                return False
+        with contextlib.suppress(OSError):
+            (path.parent / "memory.force_empty").write_text("0")
+        time.sleep(PAUSE)
+    return False
 
 
 def _separate(limits: Limits) -> list[tuple[str, str]]:
