@@ -52,18 +52,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("store", stores, indirect=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers, a file stays together, and so do all that share an installation."""
-    for item in items:
-        whole = item.nodeid.partition("::")[0]
-        if "installation" in getattr(item, "fixturenames", ()):
-            whole = "installation"
-        elif "dockerfile" in whole:
-            whole = "dockerfile"  # BuildKit's limits are the engine's
-        item.add_marker(pytest.mark.xdist_group(whole))
-
-
 @pytest.fixture
 def store(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of an empty PostgreSQL database with all tables; empty for SQLite."""

@@ -11,7 +11,7 @@ from .place import CHECKOUT, Place
 from .up import base_images
 
 # Most tests wait for containers; three workers keep two cores busy.
-PARALLEL = ("-n", "3", "--dist", "loadgroup", "--durations=25")
+PARALLEL = ("-n", "3", "--dist", "loadfile", "--durations=25")
 PROGRAMS = ("chromium",)  # named like their packages
 SERVERS = {"docker-registry": "docker-registry", "openssh-server": "sshd"}  # package: program
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/hythe-tests.conf")
