@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import belongings
+
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
 GIT_WHO = {
@@ -117,21 +119,13 @@ class Installation:
         self.down()
         if not (self.home / "installation").exists():
             return
-        import docker
+        belongings.remove(belongings.of_installation(self.id), f"hythe-{self.id}/")
 
-        client = docker.from_env()
-        mine: dict[str, Any] = {"label": f"io.hythe.installation={self.id}"}
-        for container in client.containers.list(all=True, filters=mine):
-            container.remove(force=True, v=True)
-        for network in client.networks.list(filters=mine):
-            network.remove()
-        for volume in client.volumes.list(filters=mine):
-            volume.remove(force=True)
-        for image in client.images.list():
-            for tag in image.tags:
-                if tag.startswith(f"hythe-{self.id}/"):
-                    client.images.remove(tag, force=True)
-        client.close()
+    def containers(self, app: str, part: str, *, running: bool = False) -> list[str]:
+        """The names of an app's containers of a part: `build`, `release`, `web`."""
+        mine = belongings.of_installation(self.id)
+        found = belongings.names(mine, running=running)
+        return [name for name in found if f".{app}.{part}." in name]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import postgres
 import pytest
 from postgres import Server, empty
 
+from bench import belongings
 from hythe.engine.port import Engine
 from hythe.errors import EngineAway
 from hythe.model import Database
@@ -111,23 +112,7 @@ def docker_label() -> Iterator[dict[str, str]]:
     run = secrets.token_hex(4)
     yield {LABEL_RUN: run}
     if Path("/var/run/docker.sock").exists():
-        _remove_labelled(f"{LABEL_RUN}={run}")
-
-
-def _remove_labelled(label: str) -> None:
-    import docker
-
-    client = docker.from_env()
-    only = {"label": label}
-    for container in client.containers.list(all=True, filters=only):
-        container.remove(force=True, v=True)
-    for network in client.networks.list(filters=only):
-        network.remove()
-    for volume in client.volumes.list(filters=only):
-        volume.remove(force=True)
-    for image in client.images.list(filters=only):
-        client.images.remove(image.id, force=True)
-    client.close()
+        belongings.remove(f"{LABEL_RUN}={run}")
 
 
 @pytest.fixture(scope="session")

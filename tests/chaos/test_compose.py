@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
-import docker
 import pytest
 from conftest import missing
 
+from bench import belongings
 from bench.installation import EXAMPLES, GIT_WHO, ROOT, free_port, until
 from hythe.build import stack
 from hythe.build.operator import registries
@@ -54,10 +54,9 @@ class Stack:
 
     def healthy(self) -> bool:
         """Whether all three services say so."""
-        label = {"label": f"com.docker.compose.project={self.project}"}
-        found = docker.from_env().containers.list(filters=label)
-        states = [each.attrs["State"]["Health"]["Status"] for each in found]
-        return states == ["healthy"] * 3
+        label = f"com.docker.compose.project={self.project}"
+        found = belongings.containers(label, running=True)
+        return ["(healthy)" in each["Status"] for each in found] == [True] * 3
 
     def hythe(self, *arguments: str) -> str:
         return self.compose("exec", "-T", "control-plane", "hythe", *arguments)
@@ -132,15 +131,7 @@ def installation(up: Stack) -> str:
 
 def clean(mine: str) -> None:
     """What `down` leaves on the engine, on purpose: apps go on."""
-    client = docker.from_env()
-    label = {"label": f"io.hythe.installation={mine}"}
-    for container in client.containers.list(all=True, filters=label):
-        container.remove(force=True, v=True)
-    for network in client.networks.list(filters=label):
-        network.remove()
-    for image in client.images.list():
-        for tag in (tag for tag in image.tags if tag.startswith(f"hythe-{mine}/")):
-            client.images.remove(tag, force=True)
+    belongings.remove(belongings.of_installation(mine), f"hythe-{mine}/")
 
 
 def test_an_app_is_pushed_through_the_composed_services(up: Stack, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bench import belongings
 from bench.installation import Installation, Project, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e]
@@ -85,22 +86,18 @@ def test_other_settings_are_refused_while_it_runs(installation: Installation) ->
 def test_down_stops_everything_and_up_brings_it_back(
     installation: Installation, make_project: Make
 ) -> None:
-    import docker
-
     project = make_project("wsgi-bare")
     project.push()
     pids = [installation.pid(program) for program in PROGRAMS]
-    client = docker.from_env()
-    mine = {"label": f"io.hythe.installation={installation.id}"}
-    assert client.containers.list(filters=mine)
+    mine = belongings.of_installation(installation.id)
+    assert belongings.names(mine, running=True)
 
     assert "Hythe is stopped" in installation.down()
 
-    assert client.containers.list(filters=mine) == []
+    assert belongings.names(mine, running=True) == []
     assert not any(os.path.exists(f"/proc/{pid}/fd/0") for pid in pids)  # noqa: PTH110
     assert not answers(project)
     assert "Hythe is stopped" in installation.down()
 
     installation.up("--no-example")
     assert answers(project)
-    client.close()

@@ -81,14 +81,7 @@ def ended(project: Project) -> dict[str, object] | None:
 
 
 def containers(project: Project, part: str) -> list[str]:
-    """The names of the app's containers of a part: `build`, `release`, `web`."""
-    import docker
-
-    client = docker.from_env()
-    mine = {"label": f"io.hythe.installation={project.installation.id}"}
-    found = [str(c.name) for c in client.containers.list(all=True, filters=mine)]
-    client.close()
-    return [name for name in found if f".{project.app}.{part}." in name]
+    return project.installation.containers(project.app, part)
 
 
 def test_killed_in_a_build(project: Project) -> None:

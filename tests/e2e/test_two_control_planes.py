@@ -93,13 +93,7 @@ class Pair:
         self.server.execute(self.url, f"SELECT pg_terminate_backend(pid) {LEADER}")
 
     def containers(self, project: Project, part: str) -> list[str]:
-        import docker
-
-        client = docker.from_env()
-        mine = {"label": f"io.hythe.installation={self.installation.id}"}
-        names = [str(c.name) for c in client.containers.list(filters=mine)]
-        client.close()
-        return [name for name in names if f".{project.app}.{part}." in name]
+        return self.installation.containers(project.app, part, running=True)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -161,12 +162,13 @@ def test_a_full_log_moves_aside(serve, route_to, tmp_path):
     until(lambda: get(router.port, "/new") and "/new" in router.log())
 
 
-def test_a_port_in_use_is_refused_with_a_reason(serve, route_to, tmp_path, capfd):
-    from hythe.route import master
-
+def test_a_port_in_use_is_refused_with_a_reason(serve, route_to, tmp_path):
     router = route_to(serve(answering()))
-    assert master.run(make_options(tmp_path, port=router.port, table=tmp_path / "table.json")) == 1
-    assert "Address already in use" in capfd.readouterr().err
+    command = [sys.executable, "-m", "hythe.route", "--listen", f"127.0.0.1:{router.port}"]
+    command += ["--table", str(tmp_path / "table.json"), "--log", str(tmp_path / "second.log")]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert second.returncode == 1
+    assert "Address already in use" in second.stderr
 
 
 def test_the_command_line_runs_it_alone_on_a_table_file(serve, tmp_path):
