@@ -7,6 +7,7 @@ from pathlib import Path
 
 import postgres
 import pytest
+import tables
 from postgres import Server, empty
 
 from bench import belongings
@@ -75,8 +76,7 @@ def settings(tmp_path: Path, store: str) -> Settings:
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
     """An empty database with all tables."""
-    database = Database(settings.database)
-    database.create_all()
+    database = tables.ready(settings)
     yield database
     database.close()
 

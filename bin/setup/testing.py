@@ -11,8 +11,8 @@ from .place import CHECKOUT, Place
 from .up import base_images
 
 # Most tests wait for containers; three workers keep two cores busy.
-PARALLEL = ("-n", "3", "--dist", "loadfile", "--durations=25")
-PROGRAMS = ("chromium",)  # named like their packages
+PARALLEL = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--durations=25")
+PROGRAMS = ("chromium", "slowhttptest")  # named like their packages
 SERVERS = {"docker-registry": "docker-registry", "openssh-server": "sshd"}  # package: program
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/hythe-tests.conf")
 
@@ -66,14 +66,18 @@ def _install_packages(place: Place) -> None:
 
 
 def server_packages() -> list[str]:
-    """Debian's servers that tests run copies of and that are missing.
-
-    Where an init system runs they would be started for everybody on the network, so there they are
-    left to the person; tests that need them are skipped, and say so.
-    """
-    if Path("/run/systemd/system").exists() and not os.environ.get("CI"):
+    """Debian's servers that tests run copies of and that are missing."""
+    if left_to_the_person():
         return []
     return [package for package, name in SERVERS.items() if machine.program(name) is None]
+
+
+def left_to_the_person() -> bool:
+    """Whether packages of servers are not for Hythe to install; tests that need them say so.
+
+    Where an init system runs they would be started for everybody on the network.
+    """
+    return Path("/run/systemd/system").exists() and not os.environ.get("CI")
 
 
 def _run(arguments: list[str]) -> int:
@@ -81,7 +85,9 @@ def _run(arguments: list[str]) -> int:
         checked = subprocess.run([str(CHECKOUT / "bin" / "check")]).returncode
         if checked != 0:
             return checked
-    required = os.environ.get("HYTHE_REQUIRE", "docker,postgres,chromium")
-    variables = {**os.environ, "HYTHE_REQUIRE": required}
+    required = ["docker", "buildkit", "postgres", *PROGRAMS]
+    if not left_to_the_person():
+        required += ["registry", "sshd"]
+    variables = {"HYTHE_REQUIRE": ",".join(required), **os.environ}
     command = [str(environment.PYTHON), "-m", "pytest", *(arguments or PARALLEL)]
     return subprocess.run(command, cwd=CHECKOUT, env=variables).returncode

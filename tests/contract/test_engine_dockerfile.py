@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import missing
 from contract.kit import Kit
 from docker.errors import APIError
 from images import BUSYBOX
@@ -63,7 +64,7 @@ def classic(docker_kit: Kit, tmp_path: Path) -> Build:
 def buildkit(classic: Build) -> Build:
     """Builds instructions, and one before them that only BuildKit knows."""
     if not BuildKit(Client(None)).command:
-        pytest.skip("no docker command here speaks BuildKit")
+        missing("buildkit", "no docker command here speaks it.")
     return lambda instructions, **options: classic(f"{ONLY_BUILDKIT}\n{instructions}", **options)
 
 
@@ -111,7 +112,7 @@ def test_ignored_files_stay_out(build: Build, tmp_path: Path) -> None:
 def sleeper(request: pytest.FixtureRequest, docker_kit: Kit, tmp_path: Path) -> Path:
     """A Dockerfile whose last step says "begun 2" and then nothing for long."""
     if request.param and not BuildKit(Client(None)).command:
-        pytest.skip("no docker command here speaks BuildKit")
+        missing("buildkit", "no docker command here speaks it.")
     marker = docker_kit.prefix
     script = f"echo {marker} > /{marker}; echo begun $((1 + 1)); sleep 100; true"
     (tmp_path / "Dockerfile").write_text(fresh(docker_kit, f"{request.param}\nRUN {script}"))

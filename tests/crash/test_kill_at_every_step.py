@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+import tables
 from builders import make_app, make_deployment, make_formation, make_release
 from plane import Killed, Plane, Router, app_row
 from sqlalchemy import select
 
 from hythe.engine.memory import Memory
-from hythe.model import App, Database, Deployment, Formation, Vault, now
+from hythe.model import App, Deployment, Formation, Vault, now
 from hythe.settings import Settings
 
 WEB = 2
@@ -22,8 +23,7 @@ class Scene:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.database = Database(settings.database)
-        self.database.create_all()
+        self.database = tables.ready(settings)
         self.memory = Memory()
         self.memory.images_add("sha256:one")
         self.router = Router(self.memory)

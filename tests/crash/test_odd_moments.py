@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import tables
 from builders import make_app, make_deployment, make_formation, make_release
 from plane import Plane, Router
 from sqlalchemy import select
 
 from hythe.engine.memory import Memory
 from hythe.errors import EngineAway
-from hythe.model import App, Database, Deployment, Domain, Formation, Instance, Vault, now
+from hythe.model import App, Deployment, Domain, Formation, Instance, Vault, now
 from hythe.names import LABEL_INSTANCE, Names
 from hythe.run.loop import Loop, Queue
 from hythe.settings import Settings
@@ -23,8 +24,7 @@ pytestmark = pytest.mark.usefixtures("fresh")  # on both databases
 class Scene:
     def __init__(self, settings: Settings, **processes: int) -> None:
         self.settings = settings
-        self.database = Database(settings.database)
-        self.database.create_all()
+        self.database = tables.ready(settings)
         self.memory = Memory()
         self.memory.images_add("sha256:one")
         self.router = Router(self.memory)

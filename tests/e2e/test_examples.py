@@ -1,6 +1,5 @@
 """Every example, deployed by a real push and asked through the router."""
 
-import json
 import socket
 from collections.abc import Callable
 
@@ -45,34 +44,6 @@ def test_flask_app_with_worker_and_release_phase(make_project: Make) -> None:
     until(lambda: instances.discard(project.get().json()["instance"]) or not instances)
 
 
-def test_config_change_is_a_release_and_rollback_undoes_it(make_project: Make) -> None:
-    project = make_project("flask-worker")
-    project.push()
-    before = project.get().json()
-
-    project.hythe("config:set", "GREETING=Ahoy")
-    after = until(lambda: (page := project.get().json())["greeting"] == "Ahoy" and page)
-    assert after["release"] != before["release"]
-
-    project.hythe("rollback")
-    undone = until(lambda: (page := project.get().json())["greeting"] == "Hello" and page)
-    assert undone["release"] not in (before["release"], after["release"])
-
-
-def test_failed_release_phase_leaves_the_old_release_serving(make_project: Make) -> None:
-    project = make_project("flask-worker")
-    project.push()
-    serving = project.get().json()["release"]
-    (project.folder / "release.py").write_text("raise SystemExit('the migration failed')\n")
-    project.commit("Break the release phase")
-
-    output = project.push(fails=True)
-
-    assert "the migration failed" in output
-    assert "[remote rejected] main -> main" in output
-    assert project.get().json()["release"] == serving
-
-
 def test_fastapi_app_speaks_websocket_through_the_router(make_project: Make) -> None:
     project = make_project("fastapi-websocket")
     project.push()
@@ -83,10 +54,3 @@ def test_fastapi_app_speaks_websocket_through_the_router(make_project: Make) -> 
         for message in ("one", "two", "é" * 1000):
             echo.send(message)
             assert echo.recv(timeout=10) == message
-
-
-def test_only_the_deploy_branch_deploys(make_project: Make) -> None:
-    project = make_project("wsgi-bare")
-    output = project.push("main:feature", fails=True)
-    assert "main" in output
-    assert json.loads(project.hythe("releases", "--json")) == []

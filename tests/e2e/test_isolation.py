@@ -3,15 +3,14 @@
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from bench.installation import Project
+from bench.installation import Installation, Project
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e]
-
-Make = Callable[[str], Project]
 
 PROBE = '''
 import json, os, socket
@@ -37,13 +36,28 @@ def application(environ, start_response):
 '''
 
 
-@pytest.fixture
-def probe(make_project: Make) -> Project:
-    project = make_project("wsgi-bare")
+@pytest.fixture(scope="module")
+def probes(
+    installation: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Project]]:
+    """Two apps."""
+    made = [probing(installation, name, tmp_path_factory.mktemp(name)) for name in ("one", "two")]
+    yield made[0], made[1]
+    for project in made:
+        project.hythe("apps:destroy", "--confirm", project.app)
+
+
+def probing(installation: Installation, name: str, folder: Path) -> Project:
+    project = installation.project(f"probe-{name}", "wsgi-bare", folder / "app")
     (project.folder / "wsgi.py").write_text(PROBE)
     project.commit("Probe")
     project.push()
     return project
+
+
+@pytest.fixture
+def probe(probes: tuple[Project, Project]) -> Project:
+    return probes[0]
 
 
 @pytest.fixture
@@ -66,11 +80,8 @@ def reach(project: Project, host: str, port: int) -> str:
     return str(json.loads(project.get(f"/?to={host}:{port}").text)["outcome"])
 
 
-def test_an_app_reaches_itself_but_no_other_app(probe: Project, make_project: Make) -> None:
-    other = make_project("wsgi-bare")
-    (other.folder / "wsgi.py").write_text(PROBE)
-    other.commit("Probe")
-    other.push()
+def test_an_app_reaches_itself_but_no_other_app(probes: tuple[Project, Project]) -> None:
+    probe, other = probes
     mine = json.loads(probe.get().text)["address"]
     theirs = json.loads(other.get().text)["address"]
     assert reach(probe, mine, 5000) == "connected"

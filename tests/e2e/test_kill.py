@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
 from load import Load
@@ -15,18 +16,14 @@ from bench.installation import Installation, Project, until
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def project(
-    installation: Installation,
-    tmp_path_factory: pytest.TempPathFactory,
-    request: pytest.FixtureRequest,
-) -> Project:
-    name = request.node.name.split("_")[-1].lower()
-    project = installation.project(
-        f"kill-{name}", "wsgi-bare", tmp_path_factory.mktemp("kill") / "app"
-    )
+    installation: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    project = installation.project("kill", "wsgi-bare", tmp_path_factory.mktemp("kill") / "app")
     project.push()
-    return project
+    yield project
+    project.hythe("apps:destroy", "--confirm", project.app)
 
 
 def start_push(project: Project) -> subprocess.Popen[str]:

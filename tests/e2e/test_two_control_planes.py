@@ -281,15 +281,14 @@ def test_the_installation_moves_to_sqlite_and_back_and_deploys(
     )
     postgres = here.environment.pop("HYTHE_DATABASE_URL")
     here.up("--no-example")
-    slow_boot(project, "on SQLite")
-    assert "deployed" in project.push()
-    assert project.get("/index.html").text == "on SQLite\n"
+    until(lambda: project.get("/index.html").text == "again\n")  # the app boots again
+    here.hythe("config:set", "-a", project.app, "NAME=on SQLite")
     here.down()
     assert "--replace" in here.hythe("db:move", postgres, fails=True)
     assert "rows are in postgresql:" in here.hythe("db:move", "--replace", postgres)
     here.environment["HYTHE_DATABASE_URL"] = postgres
     here.up("--no-example")
-    until(lambda: project.get("/index.html").text == "on SQLite\n")  # the app boots again
+    assert "on SQLite" in here.hythe("config:get", "-a", project.app, "NAME")
     slow_boot(project, "back again")
     assert "deployed" in project.push()
     assert project.get("/index.html").text == "back again\n"

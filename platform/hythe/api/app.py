@@ -47,7 +47,11 @@ class _App(FastAPI):
 
 def create_app(context: Context) -> FastAPI:
     """All endpoints, behind the gate."""
-    app = endpoints()
+    return serving(endpoints(), context)
+
+
+def serving(app: FastAPI, context: Context) -> FastAPI:
+    """The endpoints with what they work with, behind the gate."""
     app.state.context = context
     app.add_middleware(site.Site, folder=site.folder())
     # The last one added is the first one asked.

@@ -27,8 +27,6 @@ from hythe.serve import init
 from hythe.settings import Settings
 from hythe.source.repository import Repository
 
-KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
-
 
 def nothing(_text: str) -> None: ...
 
@@ -67,13 +65,13 @@ def saved(settings: Settings, tmp_path: Path) -> Path:
     return tmp_path / "saved.tar.gz"
 
 
-@pytest.mark.parametrize("there", KINDS)
-@pytest.mark.parametrize("here", KINDS)
+# Three of the four: a test has one PostgreSQL database.
+@pytest.mark.parametrize(
+    ("here", "there"), [("sqlite", "sqlite"), ("sqlite", "postgres"), ("postgres", "sqlite")]
+)
 def test_a_backup_of_either_database_is_restored_as_either(
     here: str, there: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if here == there == "postgres":
-        pytest.skip("one empty database a test; the other three cases cover it")
     url = request.getfixturevalue("postgres_url") if "postgres" in (here, there) else ""
     old = Settings(home=tmp_path / "old", database_url=url if here == "postgres" else "")
     new = Settings(home=tmp_path / "new", database_url=url if there == "postgres" else "")

@@ -3,13 +3,14 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from hythe.api.actor import Scope
-from hythe.api.app import create_app
+from hythe.api.app import endpoints, serving
 from hythe.api.context import Context
 from hythe.api.tokens import mint
 from hythe.model import Database, Deployment, Release, Vault, now
@@ -81,10 +82,24 @@ class ControlPlane:
             return [row.version for row in session.query(Release).order_by(Release.version)]
 
 
+# To make the endpoints takes longer than most tests; two planes at once have their own.
+_idle_endpoints: list[FastAPI] = []
+
+
+@contextmanager
+def _serving(context: Context) -> Iterator[FastAPI]:
+    app = _idle_endpoints.pop() if _idle_endpoints else endpoints()
+    app.user_middleware.clear()
+    app.middleware_stack = None
+    yield serving(app, context)
+    _idle_endpoints.append(app)
+
+
 @contextmanager
 def control_plane(settings: Settings, database: Database) -> Iterator[ControlPlane]:
     """Serve the API on a free port of 127.0.0.1, and take pushes in, until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with ExitStack() as held:
+        listener = held.enter_context(socket.create_server(("127.0.0.1", 0)))
         settings = settings.model_copy(update={"api_port": listener.getsockname()[1]})
         vault = Vault.open(settings.key_file)
         source = SourceStage(settings, database, vault)
@@ -98,7 +113,7 @@ def control_plane(settings: Settings, database: Database) -> Iterator[ControlPla
             logs=LogReader(settings),
         )
         config = uvicorn.Config(
-            create_app(context), log_level="warning", timeout_graceful_shutdown=1
+            held.enter_context(_serving(context)), log_level="warning", timeout_graceful_shutdown=1
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

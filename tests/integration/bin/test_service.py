@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import missing
 from setup import service, units
 from setup.place import Place
 
@@ -30,7 +31,7 @@ def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 def test_systemd_accepts_the_units(odd: Place, tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
-        pytest.skip("needs systemd-analyze (Debian's package systemd)")
+        missing("systemd-analyze", "Debian's package `systemd` is not installed.")
     etc = tmp_path / "etc"
     service.write(odd, etc)
     found = sorted((etc / units.FOLDER).iterdir())

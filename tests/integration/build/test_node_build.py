@@ -104,9 +104,9 @@ def test_assets_of_a_python_app_are_built_by_node(builds: Builds) -> None:
 
 
 def saved_names(image: str) -> str:
-    program = "find / -xdev -maxdepth 4 -name node_modules"
+    program = "find / -xdev -maxdepth 4 -name node_modules || true"
     command = ["docker", "run", "--rm", "--entrypoint", "/bin/sh", image, "-c", program]
-    return subprocess.run(command, check=False, capture_output=True, text=True).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.mark.parametrize(
