@@ -16,7 +16,7 @@ numbers = itertools.count(1)
 def installation(
     engine: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    settings = {"HYTHE_BOOT_TIMEOUT": "10", "HYTHE_MAX_INSTANCES": "10"}
+    settings = {"HYTHE_BOOT_TIMEOUT": "15", "HYTHE_MAX_INSTANCES": "10"}
     installation = Installation(tmp_path_factory.mktemp("e2e") / "home", **settings)
     try:
         installation.up("--no-example")

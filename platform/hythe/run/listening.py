@@ -42,6 +42,19 @@ def parse(text: str) -> list[str]:
     return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for port, host in sorted(found)]
 
 
+def advice(addresses: list[str], port: int) -> str | None:
+    """The fix for an app that did not answer on its port in time, from where it listens now."""
+    if not addresses:
+        return None
+    shown = ", ".join(addresses)
+    if {f"0.0.0.0:{port}", f"[::]:{port}"} & set(addresses):
+        return (
+            f"It listens on {shown} by now: do less before listening, or give apps longer to "
+            "boot, HYTHE_BOOT_TIMEOUT."
+        )
+    return f"It listens on {shown}: listen on 0.0.0.0:$PORT (here {port})."
+
+
 def _host(address: str) -> str:
     """The kernel prints each 32-bit word in host byte order."""
     words = [bytes.fromhex(address[i : i + 8])[::-1] for i in range(0, len(address), 8)]

@@ -17,7 +17,7 @@ from hythe.model import App, Database, Deployment, Domain, Release, now
 from hythe.names import Names
 from hythe.run.actions import Fail
 from hythe.run.desired import Desired, Slot
-from hythe.run.listening import listening
+from hythe.run.listening import advice, listening
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
 from hythe.transcript import Transcript
@@ -107,12 +107,7 @@ class Rollout:
                 f"The image exposes {ports}{heard}. Name the one for HTTP: `--port`, or `port` "
                 "in healthchecks.web of app.json.",
             )
-        if others:
-            return BootTimeout(
-                cause,
-                f"It listens on {', '.join(others)}: listen on 0.0.0.0:$PORT (here {spec.port}).",
-            )
-        return BootTimeout(cause)
+        return BootTimeout(cause, advice(others, spec.port))
 
     def _end(self, deployment_id: int, error: HytheError, container: str | None) -> None:
         with self._database.read() as session:
