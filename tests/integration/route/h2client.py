@@ -21,7 +21,7 @@ class Answer:
     def __init__(self) -> None:
         self.headers: dict[str, str] = {}
         self.informational: list[dict[str, str]] = []
-        self.body = b""
+        self.body = bytearray()
         self.ended = False
         self.reset: int | None = None
 
