@@ -9,7 +9,6 @@ import resource
 import subprocess
 import sys
 import time
-from functools import partial
 
 from bench.router.app import PAYLOAD
 from bench.router.contest import HOST, LOAD_CORE, ROOT, Running
@@ -72,7 +71,9 @@ def _rest(router: Running, terms: Terms) -> dict[str, float]:
 # The client
 
 
-async def _open(port: int, path: str, *lines: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _open(
+    port: int, path: str, *lines: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4096)
     head = [f"GET {path} HTTP/1.1", f"Host: {HOST}", *lines]
     writer.write(("\r\n".join(head) + "\r\n\r\n").encode())
