@@ -1,5 +1,7 @@
 """Requests, byte by byte: what is refused, and what an app is sent in place of what came."""
 
+import threading
+
 import pytest
 from integration.route.rig import HOST, PATIENCE, Wire, answering, get, length_of
 
@@ -226,3 +228,24 @@ def test_a_block_that_comes_again_is_checked_with_its_new_line(app, router):
     wire.send(f"GET /a|b HTTP/1.1\r\n{block}")
     assert wire.response()[0] == 400
     assert wire.rest() == b""
+
+
+def test_a_client_that_asks_ahead_without_end_is_not_read_on(serve, route_to):
+    go = threading.Event()
+
+    def handle(wire, head):
+        go.wait(15)
+        answering()(wire, head)
+
+    app = serve(handle)
+    wire = Wire.dial(route_to(app).port)
+    ask = f"GET / HTTP/1.1\r\n{H}A: {'b' * 8000}\r\n\r\n".encode()
+    wire.sock.settimeout(1)
+    sent = 0
+    with pytest.raises(TimeoutError):
+        while sent < 50_000_000:
+            sent += wire.sock.send(ask[sent % len(ask) :])
+    wire.sock.settimeout(15)
+    go.set()
+    for _ in range(sent // len(ask)):  # and what was taken is answered
+        assert wire.response()[0] == 200
