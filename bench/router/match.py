@@ -1,14 +1,16 @@
 """Measures the parts, and compares."""
 
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from bench.figure import Figure, ratios
 from bench.router import handshakes, latency, live, loads, transfers
-from bench.router.contest import OURS, ROOT, contest, more_files
+from bench.router.contest import OURS, ROOT, Running, contest, more_files
 from bench.router.part import LABELS, Part, Samples, Terms
 from bench.router.plot import draw
 
@@ -62,8 +64,18 @@ def _take_turn(parts: Sequence[Part], turn: int, pairs: int, terms: Terms) -> No
         first = turn % len(routers) if routers else 0
         for router in routers[first:] + routers[:first]:
             print(f"{turn + 1}/{pairs} {part.title}: {router.name}", file=sys.stderr)
-            for what, value in part.run(router, terms).items():
+            for what, value in _run(part, router, terms).items():
                 terms.samples[router.name, part.name, what].append(value)
+
+
+def _run(part: Part, router: Running, terms: Terms) -> dict[str, float]:
+    """Once more when it fails: a moment of a busy machine shall not cost the whole run."""
+    try:
+        return part.run(router, terms)
+    except (RuntimeError, subprocess.CalledProcessError) as error:
+        print(f"again, since it failed: {error}", file=sys.stderr)
+        time.sleep(1)
+        return part.run(router, terms)
 
 
 def _figures(parts: Sequence[Part], names: Sequence[str], samples: Samples) -> list[Figure]:
