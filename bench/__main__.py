@@ -25,11 +25,20 @@ def main() -> int:
     parser.add_argument(
         "--pairs", type=int, default=5, help="pairs to measure, at least 5 to count"
     )
+    parser.add_argument("--part", action="append", metavar="NAME", help="of router: only this one")
+    parser.add_argument("--quick", action="store_true", help="of router: see that it runs")
     options = parser.parse_args()
     if options.name is None:
         parser.print_help()
         return 0
-    figures = importlib.import_module(f"bench.{options.name}").measure(options.pairs)
+    if options.name == "router":
+        match = importlib.import_module("bench.router.match")
+        known = [part.name for part in match.PARTS]
+        if unknown := set(options.part or ()) - set(known):
+            parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(known)}")
+        figures = match.measure(options.pairs, parts=options.part or (), quick=options.quick)
+    else:
+        figures = importlib.import_module(f"bench.{options.name}").measure(options.pairs)
     print(as_json(figures) if options.json else table(figures))
     return int(any(figure.met is False for figure in figures))
 

@@ -30,11 +30,13 @@ from hythe.api.v1 import (
     setup,
     state,
     tokens,
+    traffic,
 )
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    domains, routing, certificates, deploy_keys, logs, registries, session, setup, tokens, account,
+    domains, routing, traffic, certificates, deploy_keys, logs, registries, session, setup, tokens,
+    account,
 )  # fmt: skip
 
 

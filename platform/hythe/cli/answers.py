@@ -19,6 +19,17 @@ class AppDetail(App):
     capabilities: list[str]
 
 
+class Traffic(TypedDict):
+    known: bool
+    requests: int
+    in_flight: int
+    statuses: dict[str, int]
+    errors: dict[str, int]
+    p50: float
+    p95: float
+    p99: float
+
+
 class Source(TypedDict):
     kind: str
     tree: str

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hythe.cli import credentials, git
+from hythe.cli.answers import Traffic
 from hythe.cli.client import Client, connect
 from hythe.cli.failure import Misuse
 from hythe.cli.output import day, doing, print_json
@@ -69,7 +70,21 @@ def show_app(app: AppOption = None, as_json: JsonOption = False) -> None:
         print(f"Built with:    {shown['builder']}")
         print(f"Runs as:       {shown['user'] or 'the user of its image'}")
         print(f"Capabilities:  {', '.join(shown['capabilities']) or 'none'}")
+    print(f"Traffic:       {_traffic(client.traffic(name))}")
     print(f"Created:       {day(shown['created_at'])}")
+
+
+def _traffic(counted: Traffic) -> str:
+    """What the router counted, in one line."""
+    if not counted["known"]:
+        return "unknown: no router answers on this machine"
+    line = f"{counted['requests']:,} requests since the router started"
+    if counted["requests"]:
+        p50, p95, p99 = (1000 * counted[key] for key in ("p50", "p95", "p99"))
+        times = f"p50 {p50:.3g} ms, p95 {p95:.3g} ms, p99 {p99:.3g} ms"
+        line += f", {counted['in_flight']} now; {times}"
+    failed = counted["statuses"].get("5xx", 0)
+    return line + (f"; {failed:,} failed (5xx)" if failed else "")
 
 
 @cli.command("apps:destroy")

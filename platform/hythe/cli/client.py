@@ -146,6 +146,9 @@ class Client:
     def routing(self, app: str) -> answers.Routing:
         return cast(answers.Routing, self._http.request("GET", _app(app, "routing")))
 
+    def traffic(self, app: str) -> answers.Traffic:
+        return cast(answers.Traffic, self._http.request("GET", _app(app, "traffic")))
+
     def change_routing(
         self, app: str, mode: str | None, settings: dict[str, str | None]
     ) -> answers.Routing:

@@ -8,11 +8,12 @@ import os
 from pathlib import Path
 
 from hythe import logs
+from hythe.route import logline
 
 log = logs.get(__name__)
 
 _DELAY = 0.1
-_BATCH = 64 * 1024
+_BATCH = 256  # lines
 
 
 class AccessLog:
@@ -27,13 +28,13 @@ class AccessLog:
         as_json: bool = False,
     ) -> None:
         self.as_json = as_json
+        self.line = logline.served_json if as_json else logline.served
         self._fd = fd
         self._loop = loop
         self._sample = sample
         self.sampled = sample != 1
         self._unseen = 0
         self._lines: list[str] = []
-        self._size = 0
         self._timer: asyncio.TimerHandle | None = None
         self._lost = 0
 
@@ -43,9 +44,9 @@ class AccessLog:
         return self._unseen != 0
 
     def write(self, line: str) -> None:
-        self._lines.append(line)
-        self._size += len(line)
-        if self._size >= _BATCH:
+        lines = self._lines
+        lines.append(line)
+        if len(lines) >= _BATCH:
             self.flush()
         elif self._timer is None:
             self._timer = self._loop.call_later(_DELAY, self.flush)
@@ -56,7 +57,7 @@ class AccessLog:
             self._timer = None
         if not self._lines:
             return
-        lines, self._lines, self._size = self._lines, [], 0
+        lines, self._lines = self._lines, []
         try:
             os.write(self._fd, "".join(lines).encode("latin-1", "replace"))
         except OSError as error:  # a full disk must not stop traffic

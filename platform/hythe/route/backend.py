@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from hythe.route.proxy import Proxy
 
 
+_NO_HEAD = ResponseHead(502, b"", b"", raw=b"\n")  # begins like no response
+
+
 class Backend(asyncio.Protocol):
     __slots__ = (
         "_body",
         "_buffer",
         "_exchange",
+        "_known",
         "_paused",
         "_proxy",
         "_reusable",
@@ -34,6 +38,7 @@ class Backend(asyncio.Protocol):
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self._exchange: Exchange | None = None
+        self._known = _NO_HEAD  # that of the last response: apps repeat theirs
         self._buffer = b""  # the begin of a head
         self._body: Body | None = None
         self._reusable = False
@@ -45,14 +50,12 @@ class Backend(asyncio.Protocol):
 
     def attach(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._body = None
-        self._buffer = b""
-        self._reusable = False
         self.received = False
 
     def release(self) -> bool:
         """The response is whole: let go of the exchange; true when another may be served."""
         self._exchange = None
+        self._body = None
         if not self._reusable or self.closing:
             return False
         if self._paused:
@@ -99,7 +102,12 @@ class Backend(asyncio.Protocol):
         if exchange.tunnel is not None:
             exchange.tunnel.from_server(data)
             return
-        self.received = True
+        if not self.received:
+            self.received = True
+            known = self._known
+            if data.startswith(known.raw):
+                self._begin(exchange, known, data[known.size :])
+                return
         exchange.client.deadline = self._proxy.horizon + exchange.rules.idle
         try:
             if self._body is None:
@@ -147,18 +155,25 @@ class Backend(asyncio.Protocol):
                     exchange.tunnel.from_server(buffer)
                 return
         self._buffer = b""
+        if head.plain:
+            self._known = head
+        self._begin(exchange, head, buffer)
+
+    def _begin(self, exchange: Exchange, head: ResponseHead, data: bytes) -> None:
+        """A final head has arrived, and `data` behind it."""
         self._reusable = head.keep_alive
-        if head.length == len(buffer) and not head.bodiless(exchange.head.method):
-            exchange.respond_whole(head, buffer)  # as most do
+        if head.length == len(data) and exchange.head.method != b"HEAD" and head.plain:
+            exchange.respond_whole(head, data)  # as most do
             return
+        exchange.client.deadline = self._proxy.horizon + exchange.rules.idle
         exchange.respond(head)
         body = self._body_of(head, exchange)
         if body is None:
-            self._reusable = head.keep_alive and not buffer
+            self._reusable = head.keep_alive and not data
             exchange.response_ended()
             return
         self._body = body
-        self._read_body(exchange, body, buffer)
+        self._read_body(exchange, body, data)  # without data too: the head must not wait for it
 
     def _check_beginning(self, buffer: bytes) -> None:
         if len(buffer) > self._proxy.limits.head:

@@ -6,11 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from hythe.route import codes, forward, logline, pages, request
-from hythe.route.body import LAST_CHUNK, BadBody, Body, ChunkedBody, LengthBody, chunk
+from hythe.route.body import BadBody, Body, ChunkedBody, LengthBody
 from hythe.route.codes import Answer
 from hythe.route.exchange import Exchange
-from hythe.route.headers import BadHead
-from hythe.route.request import RequestHead
+from hythe.route.headers import BadHead, Block
+from hythe.route.lastblock import LastBlock
+from hythe.route.reply import Reply
+from hythe.route.request import RequestFields, RequestHead
 from hythe.route.response import ResponseHead
 from hythe.route.tunnel import Tunnel
 
@@ -30,19 +32,15 @@ class Client(asyncio.Protocol):
         "_advancing",
         "_body",
         "_buffer",
-        "_chunks",
         "_discarded",
         "_eof",
         "_exchange",
-        "_fwd",
         "_grace",
-        "_head_out",
-        "_keep_alive",
+        "_last",
         "_leading",
-        "_lines",
-        "_lines_of",
         "_paused",
         "_proxy",
+        "_reply",
         "_tunnel",
         "_unflushed",
         "blocked",
@@ -64,13 +62,7 @@ class Client(asyncio.Protocol):
         self._body: Body | None = None  # of the current request, while some is missing
         self._exchange: Exchange | None = None
         self._tunnel: Tunnel | None = None
-        # What the last request's special lines came to: clients repeat them on a connection.
-        self._lines_of: object = None
-        self._lines = b""
-        self._fwd = ""
-        self._head_out = b""  # the response's head, until the first of its body joins it
-        self._chunks = False
-        self._keep_alive = False
+        self._last = LastBlock()
         self._eof = False  # the client sends no more, but may still read
         self._grace: asyncio.TimerHandle | None = None
         self._paused = 0
@@ -89,6 +81,7 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
+        self._reply = Reply(self.transport)
         name = transport.get_extra_info("peername")
         self.peer = name[0] if name else "unknown"
         self.trusted = self._proxy.trusts(self.peer)
@@ -98,10 +91,15 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._exchange is None and not self._buffer and not self.ended:
-            proxy = self._proxy
-            self.deadline = proxy.horizon + proxy.timeouts.request_head
-            self._buffer = data
-            self._advance()
+            line, _, block = data.partition(b"\r\n")
+            last = self._last
+            if block == last.raw and last.block is not None and not self.blocked:
+                self._leading = 0
+                self._begin_again(line, last.block)
+            else:
+                self._buffer = data
+                self.deadline = self._proxy.later(self._proxy.timeouts.request_head)
+                self._advance()
         elif self.ended:
             self._discard(len(data))
         elif self._tunnel is not None:
@@ -188,24 +186,27 @@ class Client(asyncio.Protocol):
             self._buffer = buffer = buffer[2:]
         limits = self._proxy.limits
         end = buffer.find(b"\r\n\r\n") + 4
-        if end >= 4 and end <= limits.head:
+        if 4 <= end <= limits.head:
             self._leading = 0
-            if end == len(buffer):
-                self._buffer = b""
-                return self._proxy.parse_request(buffer)
             self._buffer = buffer[end:]
             return self._proxy.parse_request(buffer[:end])
         request.check_beginning(buffer, limits)
         return None
 
+    def _begin_again(self, line: bytes, block: Block[RequestFields]) -> None:
+        """One request, nothing behind it, with the block of the one before."""
+        try:
+            head = self._proxy.parse_request.joined(line, block)
+        except BadHead as error:
+            self._refuse(codes.bad_request(error.status, error.cause))
+        else:
+            self._begin(head)
+
     def _begin(self, head: RequestHead) -> None:
-        if self._lines_of is not head.fields:
-            self._fwd = forward.forwarded_for(head, self.peer, self.trusted)
-            self._lines = forward.request_lines(
-                head, fwd=self._fwd, scheme=self.scheme, trusted=self.trusted
-            )
-            self._lines_of = head.fields
-        exchange = self._exchange = Exchange(self._proxy, self, head, self._fwd, self._lines)
+        last, proxy = self._last, self._proxy
+        if last.block is not head.block:
+            last.note(head, self.peer, self.scheme, self.trusted, proxy.limits)
+        exchange = self._exchange = Exchange(proxy, self, head, last.fwd, last.lines)
         if head.has_body:
             self._body = ChunkedBody() if head.length is None else LengthBody(head.length)
             data, self._buffer = self._buffer, b""
@@ -236,42 +237,28 @@ class Client(asyncio.Protocol):
     def respond(self, head: ResponseHead, added: bytes) -> None:
         exchange = self._exchange
         assert exchange is not None
-        asked = exchange.head
-        self._head_out, self._chunks, self._keep_alive = forward.response(
-            head,
-            asked,
-            keep_alive=asked.keep_alive and exchange.sent_whole and not self._proxy.draining,
-            date=self._proxy.date,
-            added=added,
-        )
+        asked, proxy = exchange.head, self._proxy
+        lasts = asked.keep_alive and exchange.sent_whole and not proxy.draining
+        self._reply.begin(head, asked, keep_alive=lasts, date=proxy.date, added=added)
 
     def response_body(self, payload: bytes) -> None:
-        if self._chunks:
-            payload = chunk(payload)
-        if self._head_out:
-            payload = self._head_out + payload
-            self._head_out = b""
-        if payload:
-            self.transport.write(payload)
+        self._reply.body(payload)
 
     def response_ended(self) -> None:
-        if self._head_out or self._chunks:
-            self.transport.write(self._head_out + (LAST_CHUNK if self._chunks else b""))
-            self._head_out = b""
-            self._chunks = False
+        self._reply.end()
 
     def respond_whole(self, head: ResponseHead, added: bytes, payload: bytes) -> None:
         exchange = self._exchange
         assert exchange is not None
         asked = exchange.head
-        lasts = asked.minor == 1 and not asked.fields.closes and exchange.sent_whole
+        lasts = asked.keep_alive and asked.minor == 1 and exchange.sent_whole
         if lasts and head.plain and not added and not self._proxy.draining:
-            self._keep_alive = True
+            self._reply.keep_alive = True
             self.transport.write(head.plain + payload)
             return
         self.respond(head, added)
-        self.response_body(payload)
-        self.response_ended()
+        self._reply.body(payload)
+        self._reply.end()
 
     def upgraded(self, head: ResponseHead, tunnel: Tunnel) -> None:
         """From here on bytes pass as they are; those that came too early follow now."""
@@ -279,7 +266,8 @@ class Client(asyncio.Protocol):
             b"%s%sConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n"
             % (head.line, head.passed, head.websocket_accept)
         )
-        self._keep_alive = False
+        self._reply.keep_alive = False
+        self._last.forget()
         self._tunnel = tunnel
         data, self._buffer = self._buffer, b""
         self._resume(_PIPELINE)
@@ -307,7 +295,7 @@ class Client(asyncio.Protocol):
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
-        if not self._keep_alive or exchange is None or not exchange.sent_whole:
+        if not self._reply.keep_alive or exchange is None or not exchange.sent_whole:
             self._end()
             return
         if self._paused:

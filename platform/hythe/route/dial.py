@@ -29,19 +29,20 @@ class Dial:
     __slots__ = (
         "_attempts",
         "_connecting",
-        "_exchange",
         "_tried",
         "_tunnel",
         "_upstream",
         "_wait_until",
         "_waiting",
+        "exchange",
         "milliseconds",
         "route",
         "target",
     )
 
     def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+        # Deleted with the exchange: two objects that hold each other wait for the collector.
+        self.exchange = exchange
         self._tried: tuple[Upstream, ...] = ()
         self._tunnel = False
         self._attempts = 0
@@ -75,7 +76,7 @@ class Dial:
 
     def start(self) -> None:
         """One attempt, by the current table."""
-        exchange = self._exchange
+        exchange = self.exchange
         head = exchange.head
         self._waiting = None  # if it waited: it was woken
         try:
@@ -100,9 +101,9 @@ class Dial:
 
     def _pass_gate(self, route: LiveRoute) -> bool:
         first = not self._attempts and not self._wait_until
-        answer = refusal(self._exchange, route) if first else None
+        answer = refusal(self.exchange, route) if first else None
         if answer is not None:
-            self._exchange.answer(answer)
+            self.exchange.answer(answer)
             return False
         if route.wire.mode == HOLD:
             self._wait(route)
@@ -113,7 +114,7 @@ class Dial:
 
     def _wait(self, route: LiveRoute) -> None:
         """Until a place is free, or the table lets it pass; the client's deadline ends it."""
-        exchange = self._exchange
+        exchange = self.exchange
         proxy = exchange.proxy
         waiting = proxy.table.queue(route, proxy.make_queue)
         now = time.monotonic()
@@ -132,7 +133,7 @@ class Dial:
     # Connecting
 
     def _try(self, upstream: Upstream, route: LiveRoute) -> None:
-        exchange = self._exchange
+        exchange = self.exchange
         self._attempts += 1
         if self._attempts > 1:
             exchange.proxy.table.tally(route).count(RETRIES)
@@ -140,8 +141,7 @@ class Dial:
         self.target = upstream.target
         upstream.enter()
         # A kept-alive connection may die under a request: only one that can be repeated risks it.
-        backend = upstream.take() if exchange.head.repeatable else None
-        if backend is not None:
+        if exchange.head.repeatable and (backend := upstream.take()) is not None:
             exchange.connected(backend)
         else:
             # Each attempt has its own limit as well.
@@ -149,7 +149,7 @@ class Dial:
             self._connecting = exchange.proxy.loop.create_task(self._connect(upstream, route))
 
     async def _connect(self, upstream: Upstream, route: LiveRoute) -> None:
-        proxy = self._exchange.proxy
+        proxy = self.exchange.proxy
         tally = proxy.table.tally(route)
         tally.count(CONNECTS)
         began = time.monotonic()
@@ -168,18 +168,18 @@ class Dial:
             else:
                 self._connecting = None
                 self.milliseconds += int((time.monotonic() - began) * 1000)
-                self._exchange.connected(backend)
+                self.exchange.connected(backend)
 
     def _unreached(self, code: str) -> None:
         """Nothing was sent, so any request may try again."""
         self._connecting = None
         if self.route is not None:
-            self._exchange.proxy.table.tally(self.route).count(CONNECT_FAILURES)
+            self.exchange.proxy.table.tally(self.route).count(CONNECT_FAILURES)
         if self.again:
             self.retry(well=False)
         else:
             self.leave(well=False)
-            self._exchange.fail(code)
+            self.exchange.fail(code)
 
     def retry(self, *, well: bool | None) -> None:
         """Another attempt, at another target where there is one."""
@@ -195,9 +195,9 @@ class Dial:
         if route is None or upstream is None or not route.rules.sticky:
             return b""
         value = route.cookie_of(upstream)
-        if _cookie(self._exchange.head.block.passed, route) == value:
+        if _cookie(self.exchange.head.block.passed, route) == value:
             return b""
-        secure = b"; Secure" if self._exchange.client.scheme == b"https" else b""
+        secure = b"; Secure" if self.exchange.client.scheme == b"https" else b""
         pair = b"%s=%s" % (route.cookie_name, value)
         return b"Set-Cookie: %s; Path=/; HttpOnly; SameSite=Lax%s\r\n" % (pair, secure)
 
@@ -206,10 +206,6 @@ class Dial:
         if self._upstream is not None:
             self._tunnel = True
             self._upstream.tunnels += 1
-
-    def part(self) -> None:
-        """The exchange is over. Two objects that hold each other wait for the collector."""
-        del self._exchange
 
     def leave(self, *, well: bool | None = None, keeping: Backend | None = None) -> None:
         """Give up the place; `well` says how the target did, None that it was not its doing."""
@@ -228,9 +224,9 @@ class Dial:
         if well:
             upstream.failures = 0
         elif well is not None and upstream.failed(time.monotonic()) and self.route is not None:
-            self._exchange.proxy.table.tally(self.route).count(EJECTIONS)
+            self.exchange.proxy.table.tally(self.route).count(EJECTIONS)
         if keeping is not None:
-            upstream.keep(keeping, self._exchange.proxy.limits.idle_backends)
+            upstream.keep(keeping, self.exchange.proxy.limits.idle_backends)
         upstream.leave()
 
 

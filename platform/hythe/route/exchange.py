@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hythe.route import codes, forward, logline, pages
+from hythe.route import codes, forward, pages
 from hythe.route.body import LAST_CHUNK, chunk
 from hythe.route.codes import Answer
 from hythe.route.dial import Dial
@@ -25,7 +25,6 @@ _TARGET_FAILURES = frozenset(("H12", "H13", "H17", "H18"))
 class Exchange:
     __slots__ = (
         "_answered",
-        "_arrived",
         "_backend",
         "_bytes",
         "_dial",
@@ -54,10 +53,9 @@ class Exchange:
         self.rules = proxy.rules  # of the route, once there is one
         self.tunnel: Tunnel | None = None
         self._started = time.monotonic()
-        self._arrived = self._started + proxy.epoch
         self._fwd = fwd
         self._lines = lines
-        kept = head.fields.request_id.decode() if client.trusted else ""
+        kept = client.trusted and head.fields.request_id.decode()
         self._request_id = kept or proxy.request_ids()
         self._dial = Dial(self)
         self._backend: Backend | None = None
@@ -81,18 +79,23 @@ class Exchange:
         """There is a connection: send all that is there to send."""
         self._backend = backend
         backend.attach(self)
-        head = forward.request_head(self.head, self._lines, self._request_id, self._arrived)
-        unsent, self._unsent = self._unsent, None
-        if unsent:
-            backend.transport.writelines([head, *unsent])
+        asked, proxy = self.head, self.proxy
+        arrived = self._started + proxy.epoch
+        head = forward.request_head(asked, self._lines, self._request_id, arrived)
+        if asked.has_body:
+            self._send_with_body(backend, head)
         else:
             backend.transport.write(head)
-        if self.head.has_body:
-            self.client.release_body()
-            if self.head.awaits_continue and not self.sent_whole and not self.received:
-                self.client.early(_CONTINUE)
-        waits = self.rules.first_byte if self.sent_whole else self.proxy.timeouts.body_idle
-        self.client.deadline = self.proxy.horizon + waits
+        waits = self.rules.first_byte if self.sent_whole else proxy.timeouts.body_idle
+        self.client.deadline = proxy.horizon + waits
+
+    def _send_with_body(self, backend: Backend, head: bytes) -> None:
+        """The head, and what has come of the body."""
+        unsent, self._unsent = self._unsent or [], None
+        backend.transport.writelines([head, *unsent])
+        self.client.release_body()
+        if self.head.awaits_continue and not self.sent_whole and not self.received:
+            self.client.early(_CONTINUE)
 
     # What the client sends
 
@@ -337,24 +340,24 @@ class Exchange:
         proxy, dial = self.proxy, self._dial
         tally = (dial.route and dial.route.tally) or proxy.table.tally(dial.route)
         tally.served(status, int(seconds * 1e6), self.received, size)
-        dial.part()
+        del dial.exchange
+        log = proxy.log
         if answer is not None:
             tally.error(answer.code)
-        elif proxy.log.sampled and proxy.log.skips():
+        elif log.sampled and log.skips():
             return
-        proxy.log.write(
-            logline.served(
+        log.write(
+            log.line(
                 self.head,
-                request_id=self._request_id,
-                fwd=self._fwd,
-                target=dial.target,
-                connect=dial.milliseconds,
-                service=int(seconds * 1000),
-                status=status,
-                size=size,
-                answer=answer,
-                detail=detail,
-                scheme=self.client.scheme,
-                as_json=proxy.log.as_json,
+                self._request_id,
+                self._fwd,
+                dial.target,
+                dial.milliseconds,
+                int(seconds * 1000),
+                status,
+                size,
+                self.client.scheme,
+                answer,
+                detail,
             )
         )

@@ -56,6 +56,7 @@ class _Kind(enum.Enum):
 
 
 class Block(NamedTuple, Generic[T]):
+    raw: bytes
     fields: T  # what the special lines say
     length: int | None  # the Content-Length
     passed: bytes  # the other lines, as they are sent on
@@ -99,8 +100,8 @@ class HeaderReader(Generic[T]):
         cookie = self._line(block[at + 2 : end])
         if type(cookie) is not bytes or b"cookie" in around.listed:
             cookie = b""
-        fields, length, passed, listed, count = around
-        return Block(fields, length, passed + cookie, listed, count + 1)
+        _, fields, length, passed, listed, count = around
+        return Block(block, fields, length, passed + cookie, listed, count + 1)
 
     def _read_lines(self, block: bytes) -> Block[T]:
         lines = block.split(b"\r\n")[:-2]
@@ -121,7 +122,7 @@ class HeaderReader(Generic[T]):
         if listed:
             passed = [line for line in passed if line.partition(b":")[0].lower() not in listed]
         length = lengths[0] if lengths else None
-        return Block(said, length, b"".join(passed), listed, len(lines))
+        return Block(block, said, length, b"".join(passed), listed, len(lines))
 
     def _line(self, line: bytes) -> bytes | int | _Kind:
         """What a line is: bytes to send on, a Content-Length, or special."""

@@ -20,9 +20,10 @@ from h2.exceptions import H2Error, ProtocolError
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
-from hythe.route import codes, forward, logline, pages
+from hythe.route import codes, logline, pages
 from hythe.route.exchange import Exchange
 from hythe.route.headers import BadHead
+from hythe.route.lastblock import LastBlock
 from hythe.route.stream import Stream
 from hythe.route.translate import Header, request_head, response_headers
 
@@ -47,6 +48,7 @@ class Http2Client(asyncio.Protocol):
         "_flushing",
         "_forget_at",
         "_h2",
+        "_last",
         "_overhead",
         "_proxy",
         "_rests_until",
@@ -76,6 +78,7 @@ class Http2Client(asyncio.Protocol):
             },
         )
         self._h2.decoder.max_header_list_size = proxy.limits.head
+        self._last = LastBlock()
         self._streams: dict[int, Stream] = {}
         self._amiss = 0
         self._updates = 0
@@ -221,9 +224,10 @@ class Http2Client(asyncio.Protocol):
         except BadHead as error:
             self._refuse(stream, codes.bad_request(error.status, error.cause))
             return
-        fwd = forward.forwarded_for(asked, self.peer, self.trusted)
-        lines = forward.request_lines(asked, fwd=fwd, scheme=b"https", trusted=self.trusted)
-        stream.exchange = Exchange(self._proxy, stream, asked, fwd, lines)
+        last = self._last
+        if last.block is not asked.block:
+            last.note(asked, self.peer, stream.scheme, self.trusted, self._proxy.limits)
+        stream.exchange = Exchange(self._proxy, stream, asked, last.fwd, last.lines)
         stream.exchange.start()
 
     def _refuse(self, stream: Stream, answer: codes.Answer) -> None:

@@ -9,7 +9,6 @@ from hythe.wire import Target
 
 def served(
     head: RequestHead,
-    *,
     request_id: str,
     fwd: str,
     target: Target | None,
@@ -17,35 +16,48 @@ def served(
     service: int,
     status: int,
     size: int,
+    scheme: bytes,
     answer: Answer | None = None,
     detail: str = "",
-    scheme: bytes = b"http",
-    as_json: bool = False,
 ) -> str:
     """A request that had a whole head; times in milliseconds, `size` in bytes of body."""
-    if as_json:
-        return _json(
-            answer,
-            detail,
-            method=head.method.decode(),
-            path=head.target.decode(),
-            host=head.fields.host,
-            request_id=request_id,
-            fwd=fwd,
-            **({"instance": target.instance, "release": target.release} if target else {}),
-            connect=connect,
-            service=service,
-            status=status,
-            bytes=size,
-            protocol=scheme.decode(),
-        )
     begin = _level(answer, detail) if answer else "at=info"
     where = f"instance={target.instance} release={target.release} " if target else ""
     return (
-        f'{begin} method={head.method.decode()} path="{head.target.decode()}" '
-        f'host={head.fields.host} request_id={request_id} fwd="{fwd}" {where}'
+        f'{begin} {head.text} host={head.fields.host} request_id={request_id} fwd="{fwd}" {where}'
         f"connect={connect}ms service={service}ms status={status} bytes={size} "
-        f"protocol={scheme.decode()}\n"
+        f"protocol={'https' if scheme == b'https' else 'http'}\n"
+    )
+
+
+def served_json(
+    head: RequestHead,
+    request_id: str,
+    fwd: str,
+    target: Target | None,
+    connect: int,
+    service: int,
+    status: int,
+    size: int,
+    scheme: bytes,
+    answer: Answer | None = None,
+    detail: str = "",
+) -> str:
+    """The same as `served`, as JSON."""
+    return _json(
+        answer,
+        detail,
+        method=head.method.decode(),
+        path=head.target.decode(),
+        host=head.fields.host,
+        request_id=request_id,
+        fwd=fwd,
+        **({"instance": target.instance, "release": target.release} if target else {}),
+        connect=connect,
+        service=service,
+        status=status,
+        bytes=size,
+        protocol=scheme.decode(),
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hythe.route import headers
 from hythe.route.headers import BadHead, Block, Field, HeaderReader
@@ -22,7 +23,7 @@ _SAFE_HOST = re.compile(rb"[0-9A-Za-z:.\[\]_-]{1,255}")
 _SAFE_PORT = re.compile(rb"\d{1,5}")
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._=+/:@-]{1,200}")
 
-_LINE_ROOM = 64  # of a request line, besides its target
+LINE_ROOM = 64  # of a request line, besides its target
 
 _READ_AND_PASSED = frozenset((b"accept", b"sec-websocket-key", b"sec-websocket-version"))
 _SPECIAL = (
@@ -53,26 +54,41 @@ class RequestFields:
     forwarded_host: bytes
     forwarded_port: bytes
     request_id: bytes
+    plain: bool  # no rule of framing, upgrades or expectations applies
+
+
+class RequestLine(NamedTuple):
+    """A function of the line's bytes alone."""
+
+    method: bytes
+    target: bytes
+    minor: int
+    safe: bool  # the method may be repeated
+    text: str  # for the access log
 
 
 class RequestHead:
-    __slots__ = ("block", "fields", "has_body", "length", "method", "minor", "target")
+    __slots__ = (
+        "block",
+        "fields",
+        "has_body",
+        "keep_alive",
+        "length",
+        "method",
+        "minor",
+        "repeatable",
+        "target",
+        "text",
+    )
 
-    def __init__(self, line: tuple[bytes, bytes, int], block: Block[RequestFields]) -> None:
-        self.method, self.target, self.minor = line
+    def __init__(self, line: RequestLine, block: Block[RequestFields]) -> None:
+        self.method, self.target, self.minor, safe, self.text = line
         self.block = block
-        self.fields = block.fields
-        self.length = block.length
-        self.has_body = self.fields.chunked or bool(self.length)
-
-    @property
-    def repeatable(self) -> bool:
-        return self.method in (b"GET", b"HEAD", b"OPTIONS") and not self.has_body
-
-    @property
-    def keep_alive(self) -> bool:
-        fields = self.fields
-        return not fields.closes and (self.minor == 1 or fields.keeps_alive)
+        fields = self.fields = block.fields
+        length = self.length = block.length
+        has_body = self.has_body = fields.chunked or bool(length)
+        self.repeatable = safe and not has_body
+        self.keep_alive = not fields.closes and (self.minor == 1 or fields.keeps_alive)
 
     @property
     def awaits_continue(self) -> bool:
@@ -94,13 +110,17 @@ class RequestParser:
     def __call__(self, head: bytes) -> RequestHead:
         """`head` is a whole head up to and with its empty line. Raises BadHead."""
         line, _, block = head.partition(b"\r\n")
-        request = RequestHead(
-            self._lines.young.get(line) or self._lines(line),
-            self._blocks.young.get(block) or self._blocks(block),
-        )
+        return self.joined(line, self._blocks.young.get(block) or self._blocks(block))
+
+    def joined(self, line: bytes, block: Block[RequestFields]) -> RequestHead:
+        """A request line with a block that was read before. Raises BadHead."""
+        request = RequestHead(self._lines.young.get(line) or self._lines(line), block)
         fields = request.fields
         if request.target[0] != 0x2F:
             request.target = _origin_form(request.method, request.target, fields)
+            request.text = _text(request.method, request.target)
+        if fields.plain:
+            return request
         if fields.chunked:
             if request.length is not None:
                 raise BadHead(400, "Content-Length together with Transfer-Encoding")
@@ -112,9 +132,9 @@ class RequestParser:
             raise BadHead(417, "The only expectation understood is 100-continue")
         return request
 
-    def _read_line(self, line: bytes) -> tuple[bytes, bytes, int]:
+    def _read_line(self, line: bytes) -> RequestLine:
         most = self._limits.target
-        match = _LINE.fullmatch(line) if len(line) <= most + _LINE_ROOM else None
+        match = _LINE.fullmatch(line) if len(line) <= most + LINE_ROOM else None
         if match is None:
             raise _wrong_line(line, most)
         method, target, minor = match.groups()
@@ -122,13 +142,18 @@ class RequestParser:
             raise _too_long(most)
         if method in (b"CONNECT", b"TRACE"):
             raise BadHead(405, f"{method.decode()} is not allowed")
-        return method, target, minor[0] - 0x30
+        safe = method in (b"GET", b"HEAD", b"OPTIONS")
+        return RequestLine(method, target, minor[0] - 0x30, safe, _text(method, target))
+
+
+def _text(method: bytes, target: bytes) -> str:
+    return f'method={method.decode()} path="{target.decode()}"'
 
 
 def check_beginning(buffer: bytes, limits: Limits) -> None:
     """Raise BadHead when no head can begin like this, whatever follows."""
     line = buffer.find(b"\r\n")
-    if (line if line >= 0 else len(buffer)) > limits.target + _LINE_ROOM:
+    if (line if line >= 0 else len(buffer)) > limits.target + LINE_ROOM:
         raise _too_long(limits.target)
     if len(buffer) > limits.head:
         raise BadHead(431, f"The head is longer than {limits.head} bytes")
@@ -142,7 +167,7 @@ def _too_long(most: int) -> BadHead:
 
 def _wrong_line(line: bytes, most: int) -> BadHead:
     """What is wrong with a request line."""
-    if len(line) > most + _LINE_ROOM:
+    if len(line) > most + LINE_ROOM:
         return _too_long(most)
     match = _ROUGHLY.fullmatch(line)
     if match is None:
@@ -191,15 +216,18 @@ def _interpret(fields: list[Field]) -> tuple[RequestFields, frozenset[bytes]]:
     authority, host, port = _authority(hosts[0])
     connection = headers.tokens(fields, b"connection")
     passed = _READ_AND_PASSED - connection
+    chunked = headers.chunked(fields)
+    expects = headers.joined(fields, b"expect").lower()
+    upgrades = headers.has(fields, b"upgrade")
     return RequestFields(
         host=host,
         authority=authority,
         port=port,
-        chunked=headers.chunked(fields),
+        chunked=chunked,
         closes=b"close" in connection,
         keeps_alive=b"keep-alive" in connection,
-        expects=headers.joined(fields, b"expect").lower(),
-        upgrades=headers.has(fields, b"upgrade"),
+        expects=expects,
+        upgrades=upgrades,
         websocket_key=_websocket_key(fields, connection),
         wants_json=b"application/json" in headers.joined(fields, b"accept").lower(),
         passed=headers.emit(field for field in fields if field.key in passed),
@@ -209,6 +237,7 @@ def _interpret(fields: list[Field]) -> tuple[RequestFields, frozenset[bytes]]:
         forwarded_host=_safe(fields, b"x-forwarded-host", _SAFE_HOST),
         forwarded_port=_safe(fields, b"x-forwarded-port", _SAFE_PORT),
         request_id=_safe(fields, b"x-request-id", _SAFE_ID),
+        plain=not (chunked or expects or upgrades),
     ), connection - headers.HOP_BY_HOP - {b"close"}
 
 

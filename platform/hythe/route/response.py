@@ -36,6 +36,8 @@ class ResponseHead:
         "line",
         "passed",
         "plain",
+        "raw",
+        "size",
         "status",
         "websocket_accept",
     )
@@ -49,7 +51,10 @@ class ResponseHead:
         minor: int = 1,
         length: int | None = None,
         fields: ResponseFields = ResponseFields(False, False, False, b"", b""),  # noqa: B008
+        raw: bytes = b"",
     ) -> None:
+        self.raw = raw
+        self.size = len(raw)
         self.status = status
         self.line = b"HTTP/1.1 %d %s\r\n" % (status, reason)
         self.passed = passed  # the lines that are sent on as they are
@@ -90,14 +95,20 @@ class ResponseParser:
         if match is None:
             raise BadHead(502, "Bad status line")
         minor, status, reason = match.groups()
-        fields, length, passed, _, _ = self._blocks(block)
+        _, fields, length, passed, _, _ = self._blocks(block)
         if fields.chunked:
             if length is not None:
                 raise BadHead(502, "Content-Length together with Transfer-Encoding")
             if minor == b"0":
                 raise BadHead(502, "Transfer-Encoding in HTTP/1.0")
         return ResponseHead(
-            int(status), reason or b"", passed, minor=int(minor), length=length, fields=fields
+            int(status),
+            reason or b"",
+            passed,
+            minor=int(minor),
+            length=length,
+            fields=fields,
+            raw=head,
         )
 
 

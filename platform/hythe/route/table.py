@@ -32,12 +32,9 @@ class LiveTable:
         self._waiting: dict[str, Waiting] = {}  # by app, from its first request that waited
         self._apps: dict[str, LiveRoute] = {}
         self._hosts = Hosts()
+        self.find = self._hosts.find  # the route of a request to a host name
         self._rules = rules
         self._quiet = quiet
-
-    def find(self, host: str, target: bytes) -> LiveRoute | None:
-        """The route of a request to a host name. Raises AmbiguousPath."""
-        return self._hosts.find(host, target)
 
     def apply(self, version: Version, routes: Iterable[Route], gone: Iterable[str] = ()) -> None:
         """Route these apps like this from now on, and those in `gone` no more; upstreams that stay
@@ -47,6 +44,7 @@ class LiveTable:
         changed = {*fresh, *gone}
         before = [self._apps[app] for app in changed if app in self._apps]
         self._hosts = self._hosts.replaced(before, fresh.values())
+        self.find = self._hosts.find
         for app in changed - fresh.keys():
             self._apps.pop(app, None)
             self.tallies.pop(app, None)

@@ -39,6 +39,7 @@ class Http2Wire:
 
     def __init__(self, port: int, name: str = HOST, *, checks: bool = True) -> None:
         self.wire = dial_tls(port, name, client_context("h2", "http/1.1"))
+        self.wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         assert self.wire.sock.selected_alpn_protocol() == "h2"
         self.h2 = H2Connection(
             H2Configuration(

@@ -1,5 +1,7 @@
 """Requests, byte by byte: what is refused, and what an app is sent in place of what came."""
 
+import threading
+
 import pytest
 from integration.route.rig import HOST, PATIENCE, Wire, answering, get, length_of
 
@@ -199,3 +201,51 @@ def test_a_client_that_never_finishes_its_head_is_told_so(serve, route_to):
     wire.send("GET / HTTP/1.1\r\n")
     wire.sock.settimeout(PATIENCE)
     assert wire.response()[0] == 408
+
+
+def test_a_block_that_comes_again_is_checked_with_its_new_line(app, router):
+    block = f"Host: {HOST}\r\nA: b\r\n\r\n"
+    body = f"Host: {HOST}\r\nContent-Length: 1\r\n\r\n"
+    wire = Wire.dial(router.port)
+    for _ in range(3):
+        for text in (
+            f"GET /one HTTP/1.1\r\n{block}",
+            f"\r\nGET /two?x HTTP/1.1\r\n{block}",
+            f"HEAD http://{HOST}/three HTTP/1.1\r\n{block}",
+            f"OPTIONS * HTTP/1.1\r\n{block}",
+            f"POST /four HTTP/1.1\r\n{body}",
+        ):
+            app.requests.clear()
+            wire.send(text)
+            if body in text:
+                wire.send("x")
+            status, head, _ = (200, wire.head(), b"") if "HEAD" in text else wire.response()
+            assert (status, head.split()[1]) == (200, b"200")
+            target = text.split()[1].removeprefix(f"http://{HOST}")
+            assert app.requests[0].split()[1].decode() == target
+    wire.send(f"GET /pipelined HTTP/1.1\r\n{block}GET /second HTTP/1.1\r\n{block}")
+    assert [wire.response()[0] for _ in range(2)] == [200, 200]
+    wire.send(f"GET /a|b HTTP/1.1\r\n{block}")
+    assert wire.response()[0] == 400
+    assert wire.rest() == b""
+
+
+def test_a_client_that_asks_ahead_without_end_is_not_read_on(serve, route_to):
+    go = threading.Event()
+
+    def handle(wire, head):
+        go.wait(15)
+        answering()(wire, head)
+
+    app = serve(handle)
+    wire = Wire.dial(route_to(app).port)
+    ask = f"GET / HTTP/1.1\r\n{H}A: {'b' * 8000}\r\n\r\n".encode()
+    wire.sock.settimeout(1)
+    sent = 0
+    with pytest.raises(TimeoutError):
+        while sent < 50_000_000:
+            sent += wire.sock.send(ask[sent % len(ask) :])
+    wire.sock.settimeout(15)
+    go.set()
+    for _ in range(sent // len(ask)):  # and what was taken is answered
+        assert wire.response()[0] == 200

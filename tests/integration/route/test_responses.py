@@ -1,6 +1,7 @@
 """Responses: framing towards the client, and what each failure of an app looks like."""
 
 import socket
+import time
 
 import pytest
 from integration.route.rig import (
@@ -293,3 +294,34 @@ def test_a_closed_half_is_waited_for_only_so_long(serve, route_to):
     wire.sock.shutdown(socket.SHUT_WR)
     assert wire.rest() == b""
     until(lambda: "code=H27" in router.log())
+
+
+def test_a_head_that_an_app_repeats_means_what_it_meant(serve, route_to):
+    """Whole, apart from its body, to HEAD, and with bytes behind that nobody asked for."""
+    date = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    whole = f"HTTP/1.1 200 OK\r\n{date}Content-Length: 5\r\n\r\n"
+
+    def handle(wire, head):
+        path = head.split()[1]
+        if path == b"/apart":
+            wire.send(whole + "he")
+            time.sleep(0.05)
+            wire.send("llo")
+        elif path == b"/other":
+            wire.send(whole.replace("5", "2") + "hi")
+        else:
+            wire.send(whole + {b"/head": "", b"/more": "hello!"}.get(path, "hello"))
+
+    app = serve(handle)
+    wire = Wire.dial(route_to(app).port)
+    for _ in range(3):
+        for path, body in (("/", b"hello"), ("/apart", b"hello"), ("/other", b"hi")):
+            wire.send(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n")
+            assert wire.response()[0::2] == (200, body)
+        wire.send(f"HEAD /head HTTP/1.1\r\nHost: {HOST}\r\n\r\n")
+        assert b"Content-Length: 5" in wire.head()
+    assert app.connections == 1
+    for number in (1, 2):
+        wire.send(f"GET /more HTTP/1.1\r\nHost: {HOST}\r\n\r\n")
+        assert wire.response()[2] == b"hello"
+        assert app.connections == number

@@ -1,6 +1,7 @@
 """TLS: which certificate a client gets, what is refused, and HTTP inside."""
 
 import json
+import signal
 import socket
 import ssl
 import threading
@@ -139,6 +140,21 @@ def test_sessions_are_resumed_by_any_worker(secure, version):
         again = context.wrap_socket(raw, server_hostname=HOST, session=session)
         assert again.session_reused
         assert get(Wire(again))[0] == 200
+
+
+def test_a_new_program_has_new_keys_for_its_tickets(secure):
+    router = secure(make_certificate(HOST))
+    context = client_context()
+    first = dial_tls(router.tls_port, HOST, context)
+    get(first)
+    session = first.sock.session
+    router.signal(signal.SIGUSR2)
+    router.event("listening", count=2)
+    router.event("old worker ended")
+    raw = socket.create_connection(("127.0.0.1", router.tls_port))
+    again = context.wrap_socket(raw, server_hostname=HOST, session=session)
+    assert not again.session_reused
+    assert get(Wire(again))[0] == 200
 
 
 def test_a_handshake_that_never_ends_is_cut(secure):

@@ -1,10 +1,21 @@
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 from builders import make_app
+from integration.route.rig import (
+    RawServer,
+    RouterProcess,
+    answering,
+    get,
+    make_options,
+    make_table,
+    until,
+    write_table,
+)
 
 from hythe.cli import credentials
 from hythe.model import App
@@ -111,3 +122,31 @@ def test_domains(hythe: Hythe, plane: ControlPlane) -> None:
     )
     assert hythe("domains:remove", "a.example.com").code == 0
     assert hythe("domains").out == "shop.localhost\n"
+
+
+@pytest.mark.one_database
+def test_info_shows_what_the_router_counted(
+    hythe: Hythe, plane: ControlPlane, tmp_path: Path
+) -> None:
+    with plane.database.write() as tx:
+        make_app(tx, "app")
+    assert "no router answers" in hythe("apps:info", "-a", "app").out
+    app = RawServer(answering())
+    write_table(tmp_path / "table.json", make_table({"i1": app.port}))
+    plane.settings.stats_socket.parent.mkdir(parents=True, exist_ok=True)
+    options = make_options(
+        tmp_path, table=tmp_path / "table.json", stats=plane.settings.stats_socket
+    )
+    router = RouterProcess(options)
+    try:
+        assert "0 requests since" in hythe("apps:info", "-a", "app").out
+        for _ in range(3):
+            assert get(router.port)[0] == 200
+        shown = until(lambda: "3 requests" in (out := hythe("apps:info", "-a", "app").out) and out)
+        assert re.search(r"Traffic: +3 requests since .*, 0 now; p50 [0-9.]+ ms, p95", shown)
+        answer = plane.client().get("/v1/apps/app/traffic").json()
+        assert answer["statuses"] == {"2xx": 3}
+        assert 0 < answer["p50"] <= answer["p95"] <= answer["p99"]
+    finally:
+        router.stop()
+        app.close()

@@ -1,6 +1,7 @@
 """The other routers, with the duties of ours: forwarded headers, kept-alive backends, a log line a
 request, the same certificate, one worker."""
 
+import resource
 import shutil
 import sys
 from collections.abc import Callable
@@ -30,18 +31,20 @@ class Rival:
 
 _NGINX = """
 worker_processes 1; daemon off; master_process off; pid {f}/pid; error_log {f}/error;
-events {{ worker_connections 16384; }}
+events {{ worker_connections 32768; }}
 http {{
   log_format line '$request_method $uri $host $request_id $remote_addr $upstream_connect_time '
                   '$request_time $status $body_bytes_sent $scheme';
   access_log {f}/log line buffer=64k flush=100ms;
   keepalive_requests 1000000000; client_max_body_size 0;
+  map $http_upgrade $upgrade {{ default upgrade; "" ""; }}
   upstream app {{ server 127.0.0.1:{b}; keepalive 128; keepalive_requests 1000000000; }}
   server {{
     listen 127.0.0.1:{p} backlog=4096; listen 127.0.0.1:{t} ssl backlog=4096{h2};
     ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_protocols TLSv1.2 TLSv1.3;
     location / {{
-      proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_pass http://app; proxy_http_version 1.1; proxy_request_buffering off;
+      proxy_set_header Connection $upgrade; proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $host;
       proxy_set_header X-Forwarded-Port $server_port; proxy_set_header X-Request-Id $request_id;
@@ -54,7 +57,7 @@ http {{
 _HAPROXY = """
 global
   nbthread 1
-  maxconn 4096
+  maxconn {c}
   log stdout format raw daemon
 defaults
   mode http
@@ -67,7 +70,7 @@ defaults
   timeout server 55s
 frontend f
   bind 127.0.0.1:{p}
-  bind 127.0.0.1:{t} ssl crt {pem} alpn http/1.1
+  bind 127.0.0.1:{t} ssl crt {pem} alpn h2,http/1.1
   http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header X-Request-Id %[uuid()]
@@ -82,6 +85,7 @@ _CADDY = """
   admin off
   auto_https off
   default_sni {host}
+  fallback_sni {host}
 }}
 (app) {{
   bind 127.0.0.1
@@ -106,6 +110,8 @@ _ENVOY_HTTP = """
           stat_prefix: http
           use_remote_address: true
           via: 1.1 envoy
+          upgrade_configs:
+          - upgrade_type: websocket
           access_log:
           - name: envoy.access_loggers.file
             typed_config:
@@ -137,6 +143,7 @@ static_resources:
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
           common_tls_context:
+            alpn_protocols: ["h2", "http/1.1"]
             tls_certificates:
             - certificate_chain: {{ filename: {pem} }}
               private_key: {{ filename: {pem} }}
@@ -156,7 +163,7 @@ static_resources:
 def _write(site: Site, name: str, template: str, **more: str) -> str:
     values = {
         "f": site.folder, "p": site.port, "t": site.tls_port, "b": site.backend, "pem": site.pem,
-        "host": HOST,
+        "host": HOST, "c": resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 50,
     }  # fmt: skip
     path = site.folder / name
     path.write_text(template.format(**values, **more))

@@ -1,17 +1,20 @@
-"""The plot of bench.router for the docs."""
+"""The plot for the docs."""
 
 import statistics
 from pathlib import Path
 
+from bench.router.loads import PARTS
+from bench.router.part import Samples
 
-def draw(samples: dict[tuple[str, str, str], list[float]], names: list[str], path: Path) -> None:
+
+def draw(samples: Samples, names: list[str], path: Path) -> None:
     """Medians and ranges of throughput, and CPU a request. Raises ImportError: no matplotlib."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    loads = [load for load in ("small", "new paths and cookies", "TLS", "16 KiB")]
+    loads = [part.name for part in PARTS]
     figure, axes = pyplot.subplots(1, 2, figsize=(12, 4.5))
     for axis, what, title in (
         (axes[0], "requests/s", "Requests a second (more is better)"),
@@ -28,7 +31,8 @@ def draw(samples: dict[tuple[str, str, str], list[float]], names: list[str], pat
             places = [place + n * width for place in range(len(loads))]
             axis.bar(places, middle, width, yerr=spread, label=name, capsize=2)
         axis.set_title(title)
-        axis.set_xticks([place + 0.4 - width / 2 for place in range(len(loads))], loads)
-    axes[0].legend()
-    figure.tight_layout()
+        axis.set_xticks([place + 0.4 - width / 2 for place in range(len(loads))])
+        axis.set_xticklabels([part.title.replace(" and ", "\nand ") for part in PARTS])
+    figure.legend(names, loc="lower center", ncols=len(names), frameon=False)
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
     figure.savefig(path, dpi=110)
