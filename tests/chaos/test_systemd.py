@@ -109,9 +109,9 @@ def test_installed_services_run_and_a_second_install_changes_nothing(machine: Ma
     until(machine.answers)
     before = machine.property("hythe-router", "MainPID"), machine.property("hythe", "MainPID")
     assert "0" not in before
-    files = machine.run("sh", "-c", f"cat {HOME}/service.env /etc/sysctl.d/60-hythe.conf")
+    files = machine.run("sh", "-c", f"cat {HOME}/hythe.env /etc/sysctl.d/60-hythe.conf")
     machine.hythe("service:install", "--yes")
-    assert files == machine.run("sh", "-c", f"cat {HOME}/service.env /etc/sysctl.d/60-hythe.conf")
+    assert files == machine.run("sh", "-c", f"cat {HOME}/hythe.env /etc/sysctl.d/60-hythe.conf")
     assert before == (
         machine.property("hythe-router", "MainPID"),
         machine.property("hythe", "MainPID"),
@@ -184,6 +184,5 @@ def test_uninstall_removes_exactly_what_was_written(machine: Machine) -> None:
     assert not machine.answers()
     left = machine.run("sh", "-c", f"find /etc {HOME} -name '*hythe*.service' -o -name '60-hythe*'")
     assert left.strip() in ("", f"{HOME}")
-    assert "service.env" not in machine.run("ls", HOME)
     assert "hythe.db" in machine.run("ls", HOME)
     assert "could not be found" in machine.run("sh", "-c", "systemctl status hythe 2>&1 || true")
