@@ -16,6 +16,7 @@ from . import (
     example,
     liverestore,
     machine,
+    renewal,
     service,
     supervisor,
 )
@@ -23,7 +24,7 @@ from .down import stop
 from .output import Problem, detail, say, step
 from .place import CHECKOUT, Place
 from .process import Process
-from .programs import prepare, programs
+from .programs import Program, prepare, programs
 
 
 def main(arguments: list[str]) -> int:
@@ -137,7 +138,7 @@ def bring_up(
             service.start(place, restart=restart)
     else:
         for program in programs(place):
-            if restart:
+            if restart and not _renewed(program, place):
                 program.stop(place)
             with step(f"Starting the {program.name.replace('-', ' ')}"):
                 program.await_ready(place, program.start(place))
@@ -146,6 +147,14 @@ def bring_up(
     if with_example and not example.deployed(place):
         example.deploy(place)
     return keeper
+
+
+def _renewed(program: Program, place: Place) -> bool:
+    """Whether it has taken up the new code while it runs; only the router can."""
+    if program.name != "router":
+        return False
+    with step("Giving the router the new code"):
+        return renewal.renew(program, place)
 
 
 def _build_dashboard(place: Place) -> None:
