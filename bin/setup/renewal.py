@@ -16,11 +16,11 @@ from .programs import Program
 SECONDS = 60.0  # old workers may be busy
 
 
-def renew(program: Program, place: Place) -> bool:
+def renew(program: Program, place: Place, log: str) -> bool:
     """Let a router take up the new code; False when it has to be started instead.
 
     That is when it does not run, or runs with other options than it shall have: other ports, say.
-    Raises Problem when the new code cannot run; the old one serves on then.
+    Raises Problem, which names the log, when the new code cannot run; the old one serves on then.
     """
     process = program.process(place)
     if process is None or _words(process) != program.command:
@@ -34,7 +34,7 @@ def renew(program: Program, place: Place) -> bool:
         if time.monotonic() > deadline:
             raise Problem(
                 "The router did not take up the new code; the old one serves on.",
-                f"See why at the end of {program.log(place)}, then run it again.",
+                f"See why at the end of its log, {log}; then run it again.",
             )
         time.sleep(0.05)
     program.await_ready(place, process)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import machine, supervisor, units
+from . import machine, renewal, supervisor, units
 from .engine import SYSTEMD
 from .output import Problem, ask, detail, has_terminal, say, step
 from .place import Place
@@ -145,10 +145,16 @@ def remove(place: Place, etc: Path) -> None:
 
 
 def start(place: Place, *, restart: bool = False, etc: Path = ETC) -> None:
-    """Start the services with the settings of this environment, and wait until they answer."""
+    """Start the services with the settings of the home, and wait until they answer."""
+    before = _router_unit(etc)
     write(place, etc)  # the router's ports are in its unit
     _systemctl("daemon-reload")
-    _systemctl("restart" if restart else "start", *units.NAMES)
+    names = list(units.NAMES)
+    if restart and before == _router_unit(etc):  # another unit takes effect at a start only
+        router = next(program for program in programs(place) if program.name == "router")
+        if renewal.renew(router, place, f"journalctl --namespace hythe -u {units.ROUTER}"):
+            names.remove(units.ROUTER)
+    _systemctl("restart" if restart else "start", *names)
     deadline = time.monotonic() + READY_SECONDS
     for program in programs(place):
         while not program.answers():
@@ -159,6 +165,11 @@ def start(place: Place, *, restart: bool = False, etc: Path = ETC) -> None:
                     f"See why: journalctl --namespace hythe -u {unit}",
                 )
             time.sleep(0.05)
+
+
+def _router_unit(etc: Path) -> str:
+    unit = etc / units.FOLDER / units.ROUTER
+    return unit.read_text() if unit.exists() else ""
 
 
 def stop(*names: str) -> None:

@@ -154,7 +154,7 @@ def _renewed(program: Program, place: Place) -> bool:
     if program.name != "router":
         return False
     with step("Giving the router the new code"):
-        return renewal.renew(program, place)
+        return renewal.renew(program, place, str(program.log(place)))
 
 
 def _build_dashboard(place: Place) -> None:

@@ -41,12 +41,12 @@ def test_it_becomes_the_new_program_once_and_again(
     place: Place, router: Callable[[int], Program]
 ) -> None:
     program = router(1)
-    assert not renewal.renew(program, place)  # it does not run
+    assert not renewal.renew(program, place, "the log")  # it does not run
     process = program.start(place)
     program.await_ready(place, process)
     for _ in range(2):
         before = workers(process.pid)
-        assert renewal.renew(program, place)
+        assert renewal.renew(program, place, "the log")
         assert program.process(place) == process
         until(lambda before=before: workers(process.pid) - before and program.answers())
         until(lambda before=before: not workers(process.pid) & before)
@@ -55,7 +55,7 @@ def test_it_becomes_the_new_program_once_and_again(
 def test_other_options_need_another_start(place: Place, router: Callable[[int], Program]) -> None:
     process = router(1).start(place)
     router(1).await_ready(place, process)
-    assert not renewal.renew(router(2), place)
+    assert not renewal.renew(router(2), place, "the log")
     assert process.alive()
 
 
@@ -71,6 +71,6 @@ def test_what_cannot_run_leaves_the_old_one(
     (tmp_path / "cert.pem").write_text("no certificate")
     monkeypatch.setattr(renewal, "SECONDS", 3.0)
     with pytest.raises(Problem, match="the old one serves on"):
-        renewal.renew(program, place)
+        renewal.renew(program, place, "the log")
     assert process.alive() and program.answers()
     assert "upgrade refused" in program.log(place).read_text()
