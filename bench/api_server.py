@@ -7,6 +7,7 @@ import uvicorn
 
 from hythe.api.app import create_app
 from hythe.api.context import Context
+from hythe.engine import docker
 from hythe.model import Database, Vault
 from hythe.names import Names
 from hythe.observe.reader import LogReader
@@ -27,6 +28,7 @@ def main() -> None:
         source=SourceStage(settings, database),
         changes=ReleaseChanges(settings, vault),
         logs=LogReader(settings),
+        check_login=docker.connect().images.check_login,
     )
     uvicorn.run(
         create_app(context),

@@ -17,8 +17,12 @@ def settings() -> str:
     lines = [
         "# Settings",
         NOTE,
-        "Hythe reads its settings once, at the start, from environment variables. Set them where "
-        "you run `bin/up`, and after a change run `bin/up --restart --new-settings`.",
+        "Hythe reads its settings once, at the start, from environment variables. Type them where "
+        "you run `bin/up`: `HYTHE_HTTP_PORT=9000 bin/up`. It keeps them in `HYTHE_HOME/hythe.env` "
+        "(mode 0600), for the next `bin/up`, for the services of systemd, and for commands such as "
+        "`hythe backup`. Proxies and package indexes (`http_proxy`, `PIP_INDEX_URL` and so on) are "
+        "kept there too. A variable in the environment wins over the file. To go back to a "
+        "default, remove the line. After a change, run `bin/up --restart`.",
         "",
         "| variable | default | what it is | limits |",
         "|---|---|---|---|",

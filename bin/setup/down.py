@@ -1,7 +1,6 @@
 """bin/down: stop what bin/up started, and nothing else."""
 
 import argparse
-import os
 import subprocess
 from pathlib import Path
 
@@ -17,7 +16,7 @@ def main(arguments: list[str]) -> int:
         description="Stop Hythe and its apps, and the Docker engine if bin/up started that. Data, "
         "images and releases stay, and bin/up brings everything back.",
     ).parse_args(arguments)
-    place = Place.of(os.environ)
+    place = machine.here(["down", *arguments])
     if not place.home.exists():
         say("=====> Hythe was never started here")
         return 0

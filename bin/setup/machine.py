@@ -12,23 +12,27 @@ from typing import NoReturn
 
 from . import engine
 from .output import Problem, ask, detail, has_terminal, say, step
-from .place import Place
+from .place import AMBIENT, Place
 from .process import ADMIN_PATH
 
 FREE_BYTES = 3 * 1000**3
 ENGINE_ROOT = Path("/var/lib/docker")
 DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")  # mmdebstrap wants it
-KEPT = re.compile(
-    r"HYTHE_|PIP_|NPM_CONFIG_|NODE_EXTRA_CA|DOCKER_HOST$|CI$|SSL_CERT|PG[A-Z]+$|(https?|no|all)_proxy$",
-    re.IGNORECASE,
-)
-"""The variables that Hythe's programs need of the environment in which somebody types bin/up."""
 OFFLINE = re.compile(
     r"Temporary failure resolving|Could not resolve|Could not connect|Failed to fetch"
     r"|Unable to fetch|Network is unreachable|Connection (timed out|refused)"
     r"|\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH)\b"
     r"|Failed to establish a new connection|NewConnectionError|Name or service not known"
 )
+
+
+def here(arguments: list[str]) -> Place:
+    """The installation to work on; continues as root where only root may read its settings."""
+    try:
+        return Place.here(os.environ)
+    except PermissionError:
+        become_root(arguments)
+        raise
 
 
 def become_root(arguments: list[str]) -> None:
@@ -52,7 +56,8 @@ def become_root(arguments: list[str]) -> None:
 
 
 def _sudo(arguments: list[str]) -> NoReturn:
-    environment = [f"{name}={value}" for name, value in os.environ.items() if KEPT.match(name)]
+    kept = re.compile(rf"HYTHE_|CI$|{AMBIENT.pattern}", re.IGNORECASE)
+    environment = [f"{name}={value}" for name, value in os.environ.items() if kept.match(name)]
     folder = f"PYTHONPATH={Path(__file__).resolve().parents[1]}"
     command = ["sudo", "env", *environment, folder, sys.executable, "-m", "setup", *arguments]
     os.execvp("sudo", command)

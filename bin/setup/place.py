@@ -9,22 +9,32 @@ import hashlib
 import ipaddress
 import json
 import os
+import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from .output import Problem, step
+from hythe import homefile
+from hythe.errors import BadSettingsFile
+
+from .output import Problem, detail, step
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+AMBIENT = re.compile(
+    r"PIP_|NPM_CONFIG_|NODE_EXTRA_CA|DOCKER_HOST$|SSL_CERT|PG[A-Z]+$|(https?|no|all)_proxy$",
+    re.IGNORECASE,
+)
+"""What Hythe's programs use besides their own settings: indexes, proxies, certificates."""
 OTHERS = (
     *("subnets", "upload_limit", "fetch_timeout", "git_http", "build_slots", "build_spares"),
     *("build_memory", "build_cpus", "build_pids", "build_timeout", "instance_memory"),
     *("instance_cpus", "instance_pids", "max_instances", "boot_timeout", "drain_timeout"),
     *("stop_timeout", "release_timeout", "log_bytes", "parallel_starts"),
 )
-"""The settings that the set-up does not read, and remembers only."""
+"""The settings that the set-up does not read, and keeps only."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +58,26 @@ class Place:
     others: tuple[tuple[str, str], ...]  # name and value, as in the environment
 
     @classmethod
+    def here(cls, environ: MutableMapping[str, str]) -> "Place":
+        """The installation of an environment, which is filled with what its settings file says.
+
+        Raises Problem, and PermissionError for those who may not read that.
+        """
+        home = _home(environ)
+        try:
+            homefile.fill(environ, home)
+        except BadSettingsFile as error:
+            raise Problem(error.cause, error.fix) from None
+        if not (home / homefile.NAME).exists():  # the last start was before there was such a file
+            for name, value in _last_start(home).items():
+                if value != "" and name != "database_url":
+                    environ.setdefault(f"HYTHE_{name.upper()}", str(value))
+        return cls.of(environ)
+
+    @classmethod
     def of(cls, environ: Mapping[str, str]) -> "Place":
         return cls(
-            home=Path(environ.get("HYTHE_HOME") or CHECKOUT / ".hythe").expanduser().absolute(),
+            home=_home(environ),
             bind=environ.get("HYTHE_BIND", "127.0.0.1"),
             http_port=_number(environ, "HYTHE_HTTP_PORT", 8080),
             https_port=_number(environ, "HYTHE_HTTPS_PORT", 8443),
@@ -145,27 +172,39 @@ class Place:
             os.close(fd)
 
     def remember(self) -> None:
-        """Keep the settings with which the programs are started, for `check_unchanged`."""
+        """Keep the settings with which the programs are started: for the next start, and for
+        `check_unchanged`."""
+        names = {f"HYTHE_{name.upper()}" for name in json.loads(self._settings())}
+        found = {
+            name: value
+            for name, value in self.environment().items()
+            if name in names or AMBIENT.match(name)
+        }
+        before = homefile.read(self.home)
+        for name, value in sorted(found.items()):
+            if name in names and name in before and before[name] != value:
+                was = _said(name, before[name])
+                detail(f"{name} is {_said(name, value)} from now on; it was {was}")
+        homefile.keep(self.home, found)
         (self.run / "settings.json").write_text(self._settings())
 
     def check_unchanged(self) -> None:
-        """Raise Problem when the programs run, or ran last, with other settings."""
-        try:
-            theirs = json.loads((self.run / "settings.json").read_text())
-        except (OSError, ValueError):
+        """Raise Problem when the programs run with other settings."""
+        theirs = _last_start(self.home)
+        if not theirs:
             return
         theirs["database_url"] = self._database(theirs.get("database_url", self.database_url))
         ours = json.loads(self._settings())
         changed = [name for name in theirs if name in ours and theirs[name] != ours[name]]
         if changed:
             raise Problem(
-                "This installation has other settings: "
+                "Hythe runs with other settings: "
                 + ", ".join(
-                    f"{_said(name, theirs[name])} (here {ours[name] or 'not set'})"
+                    f"HYTHE_{name.upper()}={theirs[name]} (here {ours[name] or 'not set'})"
                     for name in changed
                 )
                 + ".",
-                "Set them as they were, or take the new ones: bin/up --restart --new-settings",
+                "Take the new ones: bin/up --restart",
             )
 
     def _database(self, otherwise: str) -> str:
@@ -188,9 +227,21 @@ class Place:
         return {**os.environ, **given, "HYTHE_HOME": str(self.home)}
 
 
-def _said(name: str, value: object) -> str:
-    variable = f"HYTHE_{name.upper()}"
-    return f"{variable} not set" if value == "" else f"{variable}={value}"
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HYTHE_HOME") or CHECKOUT / ".hythe").expanduser().absolute()
+
+
+def _last_start(home: Path) -> dict[str, Any]:
+    """The settings of the programs that run, or ran last; empty when none did."""
+    try:
+        found: dict[str, Any] = json.loads((home / "run" / "settings.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _said(name: str, value: str) -> str:
+    return _shown(value) if name == "HYTHE_DATABASE_URL" else value
 
 
 def _absolute(path: str) -> str:

@@ -1,14 +1,13 @@
 """hythe service:install and service:uninstall: systemd keeps Hythe up, also after a reboot."""
 
 import argparse
-import os
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import machine, supervisor, units
+from . import machine, renewal, supervisor, units
 from .engine import SYSTEMD
 from .output import Problem, ask, detail, has_terminal, say, step
 from .place import Place
@@ -20,7 +19,7 @@ PROC_SYS = Path("/proc/sys")
 
 def install_command(arguments: list[str]) -> int:
     options = _options("service:install", arguments)
-    place = Place.of(os.environ)
+    place = machine.here(["service:install", *arguments])
     if options.dry_run:
         for path, text in units.files(place, ETC).items():
             say(f"==> {path}\n{text}")
@@ -33,7 +32,7 @@ def install_command(arguments: list[str]) -> int:
 
 def uninstall_command(arguments: list[str]) -> int:
     _options("service:uninstall", arguments)
-    place = Place.of(os.environ)
+    place = machine.here(["service:uninstall", *arguments])
     with _systemd("service:uninstall", arguments, place):
         uninstall(place)
     return 0
@@ -106,22 +105,20 @@ def install(place: Place, yes: bool, etc: Path = ETC) -> None:
 
 
 def write(place: Place, etc: Path) -> None:
-    """Write all files, whole or not at all; those with settings for their owner only."""
+    """Write all files, whole or not at all."""
     for path, text in units.files(place, etc).items():
         if path == etc / units.SYSCTL:
             if path.exists():  # it remembers what was there before
                 continue
             text = units.kernel({key: _get(key) for key in units.KERNEL})
-        _put(path, text, 0o600 if path == units.settings_file(place) else 0o644)
+        _put(path, text)
 
 
-def _put(path: Path, text: str, mode: int) -> None:
+def _put(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
-        file.write(text)
-    draft.chmod(mode)
+    draft.write_text(text)
+    draft.chmod(0o644)
     draft.rename(path)
 
 
@@ -148,10 +145,16 @@ def remove(place: Place, etc: Path) -> None:
 
 
 def start(place: Place, *, restart: bool = False, etc: Path = ETC) -> None:
-    """Start the services with the settings of this environment, and wait until they answer."""
+    """Start the services with the settings of the home, and wait until they answer."""
+    before = _router_unit(etc)
     write(place, etc)  # the router's ports are in its unit
     _systemctl("daemon-reload")
-    _systemctl("restart" if restart else "start", *units.NAMES)
+    names = list(units.NAMES)
+    if restart and before == _router_unit(etc):  # another unit takes effect at a start only
+        router = next(program for program in programs(place) if program.name == "router")
+        if renewal.renew(router, place, f"journalctl --namespace hythe -u {units.ROUTER}"):
+            names.remove(units.ROUTER)
+    _systemctl("restart" if restart else "start", *names)
     deadline = time.monotonic() + READY_SECONDS
     for program in programs(place):
         while not program.answers():
@@ -162,6 +165,11 @@ def start(place: Place, *, restart: bool = False, etc: Path = ETC) -> None:
                     f"See why: journalctl --namespace hythe -u {unit}",
                 )
             time.sleep(0.05)
+
+
+def _router_unit(etc: Path) -> str:
+    unit = etc / units.FOLDER / units.ROUTER
+    return unit.read_text() if unit.exists() else ""
 
 
 def stop(*names: str) -> None:

@@ -1,7 +1,6 @@
 """hythe uninstall --confirm: remove this installation, and say what stays on the machine."""
 
 import argparse
-import os
 import shutil
 import subprocess
 
@@ -15,7 +14,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="hythe uninstall", description=__doc__)
     parser.add_argument("--confirm", action="store_true", help="do it; nothing brings it back")
     options = parser.parse_args(arguments)
-    place = Place.of(os.environ)
+    place = machine.here(["uninstall", *arguments])
     if not (place.home / "key").exists():
         raise Problem(
             f"There is no installation in {place.home}.", "Set HYTHE_HOME to the one you mean."

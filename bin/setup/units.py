@@ -8,7 +8,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from .machine import KEPT
+from hythe import homefile
+
 from .place import CHECKOUT, Place
 from .process import ADMIN_PATH
 from .programs import programs
@@ -41,7 +42,7 @@ After=network.target docker.service
 
 [Service]
 {service}EnvironmentFile={settings}
-Environment=MALLOC_ARENA_MAX=2
+Environment={environment}
 ExecStart={command}
 ExecStartPost={remember}{pid_file}
 Restart=always
@@ -58,7 +59,6 @@ def files(place: Place, etc: Path) -> dict[Path, str]:
     """Every file that belongs to the services, with its text."""
     control, router = programs(place)
     return {
-        settings_file(place): settings(place),
         etc / FOLDER / CONTROL: _unit(
             place,
             "Hythe control plane",
@@ -114,10 +114,6 @@ def kernel(before: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def settings_file(place: Place) -> Path:
-    return place.home / "service.env"
-
-
 def _unit(
     place: Place,
     description: str,
@@ -127,6 +123,11 @@ def _unit(
     service: str,
     needs: str,
 ) -> str:
+    environment = {
+        "HYTHE_HOME": str(place.home),
+        "MALLOC_ARENA_MAX": "2",
+        "PATH": f"{os.environ.get('PATH', os.defpath)}:{ADMIN_PATH}",
+    }
     return _UNIT.format(
         mark=MARK,
         home=place.home,
@@ -134,7 +135,8 @@ def _unit(
         checkout=str(CHECKOUT).replace("%", "%%"),
         needs=needs,
         service=service,
-        settings=str(settings_file(place)).replace("%", "%%"),
+        settings=str(place.home / homefile.NAME).replace("%", "%%"),
+        environment=" ".join(_assigned(name, value) for name, value in environment.items()),
         command=" ".join(_quoted(word) for word in command),
         remember=_REMEMBER,
         pid_file=_quoted(str(pid_file)),
@@ -147,14 +149,7 @@ def _quoted(word: str) -> str:
     return f'"{escaped}"' if escaped != word or " " in word else word
 
 
-def settings(place: Place) -> str:
-    """The environment of the services, as systemd.exec(5) reads EnvironmentFile."""
-    path = f"{os.environ.get('PATH', os.defpath)}:{ADMIN_PATH}"
-    found = {name: value for name, value in place.environment().items() if KEPT.match(name)}
-    lines = {**found, "PATH": path}
-    return "".join(f"{name}={_env_quoted(value)}\n" for name, value in sorted(lines.items()))
-
-
-def _env_quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
-    return f'"{escaped}"'.replace("`", "\\`")
+def _assigned(name: str, value: str) -> str:
+    """A variable, as Environment of systemd.exec(5) reads it."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{name}={escaped}"'

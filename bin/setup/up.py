@@ -16,6 +16,7 @@ from . import (
     example,
     liverestore,
     machine,
+    renewal,
     service,
     supervisor,
 )
@@ -23,7 +24,7 @@ from .down import stop
 from .output import Problem, detail, say, step
 from .place import CHECKOUT, Place
 from .process import Process
-from .programs import prepare, programs
+from .programs import Program, prepare, programs
 
 
 def main(arguments: list[str]) -> int:
@@ -31,12 +32,11 @@ def main(arguments: list[str]) -> int:
     for name in ("tls_cert", "tls_key"):
         if path := getattr(options, name):
             os.environ[f"HYTHE_{name.upper()}"] = str(Path(path).absolute())
-    place = Place.of(os.environ)
+    place = machine.here(["up", *arguments])
     started = time.monotonic()
     runs = any(program.process(place) for program in programs(place))
-    if not options.new_settings or (runs and not options.restart):
-        place.check_unchanged()
     if runs and not options.restart:
+        place.check_unchanged()
         _check_environment()
     if not options.restart and _is_up(place, options.example):
         if not dashboard.ready():
@@ -63,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="bin/up",
         description="Start Hythe on this machine, after installing what is missing. Without "
         "--detach it stays in the foreground, and Ctrl-C stops everything again.",
-        epilog="Settings are HYTHE_* variables, see docs/reference/settings.md.",
+        epilog="Settings are HYTHE_* variables, see docs/reference/settings.md; the file"
+        " HYTHE_HOME/hythe.env keeps them for the next start.",
     )
     parser.add_argument("--yes", action="store_true", help="install Debian packages without asking")
     parser.add_argument("--detach", action="store_true", help="return when everything is ready")
@@ -71,11 +72,6 @@ def _parser() -> argparse.ArgumentParser:
         "--restart",
         action="store_true",
         help="restart Hythe's own programs with this code and these settings; apps run on",
-    )
-    parser.add_argument(
-        "--new-settings",
-        action="store_true",
-        help="take these settings where the last start had others; with --restart while it runs",
     )
     parser.add_argument(
         "--no-example", dest="example", action="store_false", help="do not deploy examples/hello"
@@ -142,7 +138,7 @@ def bring_up(
             service.start(place, restart=restart)
     else:
         for program in programs(place):
-            if restart:
+            if restart and not _renewed(program, place):
                 program.stop(place)
             with step(f"Starting the {program.name.replace('-', ' ')}"):
                 program.await_ready(place, program.start(place))
@@ -151,6 +147,14 @@ def bring_up(
     if with_example and not example.deployed(place):
         example.deploy(place)
     return keeper
+
+
+def _renewed(program: Program, place: Place) -> bool:
+    """Whether it has taken up the new code while it runs; only the router can."""
+    if program.name != "router":
+        return False
+    with step("Giving the router the new code"):
+        return renewal.renew(program, place, str(program.log(place)))
 
 
 def _build_dashboard(place: Place) -> None:

@@ -95,14 +95,12 @@ class Manifest(AppJson):
         return "".join(f"{process}: {line}\n" for process, line in commands.items())
 
     def app_json_text(self) -> str | None:
-        """What goes along with the source: health checks. Other sections apply by themselves."""
+        """What goes along with the source: the health check. Other sections apply by themselves,
+        and what was left out has been said of the manifest."""
         if not self.healthchecks:
             return None
-        checks = {
-            kind: [one.model_dump(exclude_unset=True) for one in checks]
-            for kind, checks in self.healthchecks.items()
-        }
-        return json.dumps({"healthchecks": checks})
+        check = self.check.model_dump(include={"type", "path", "port"}, exclude_none=True)
+        return json.dumps({"healthchecks": {"web": [check]}})
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,10 @@ class Names:
     def app_image(self, app_id: int, tag: str) -> str:
         return f"{self.prefix}/app{app_id}:{tag}"
 
+    def build_image(self, app_id: int, build_id: int) -> str:
+        """The name by which the engine keeps what a build made."""
+        return self.app_image(app_id, f"b{build_id}")
+
     def layers_image(self, app_id: int, tag: str) -> str:
         """The image that holds an app's dependency layers, without its code."""
         return f"{self.prefix}/app{app_id}-layers:{tag}"

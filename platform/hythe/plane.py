@@ -63,6 +63,7 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
         source=source,
         changes=ReleaseChanges(settings, vault),
         logs=LogReader(settings),
+        check_login=docker.connect().images.check_login,
         certificate=lambda: listener.certificate if listener is not None else None,
         leads=lambda: leading.leads,
     )

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hythe import logs
+from hythe import homefile, logs
 from hythe.errors import HytheError, PlatformError
 from hythe.settings import Settings
 
@@ -111,6 +111,7 @@ def _write_private(path: Path, text: str) -> None:
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
+        homefile.fill(os.environ)
         settings = Settings()
         match options.command:
             case "init":

@@ -13,10 +13,22 @@ numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Empty for SQLite; `--database postgres` runs all of these tests on PostgreSQL."""
+    if request.config.getoption("--database") != "postgres":
+        yield ""
+        return
+    with request.getfixturevalue("postgres_server").database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def installation(
-    engine: Engine, tmp_path_factory: pytest.TempPathFactory
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory, database_url: str
 ) -> Iterator[Installation]:
     settings = {"HYTHE_BOOT_TIMEOUT": "15", "HYTHE_MAX_INSTANCES": "10"}
+    if database_url:
+        settings["HYTHE_DATABASE_URL"] = database_url
     installation = Installation(tmp_path_factory.mktemp("e2e") / "home", **settings)
     try:
         installation.up("--no-example")

@@ -2,14 +2,13 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from load import Load
 
-from bench.installation import ROOT, Answer, Installation, Project, until
+from bench.installation import ROOT, Installation, Project, until
 
 sys.path.insert(0, str(ROOT / "bin"))
 
@@ -36,12 +35,20 @@ def previous(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def old(tmp_path: Path, previous: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
+def checkout(tmp_path: Path, previous: Path) -> Path:
+    """Where the code lies that runs: what `git pull` would change."""
+    link = tmp_path / "checkout"
+    link.symlink_to(previous)
+    return link
+
+
+@pytest.fixture
+def old(tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
     """An installation that the previous code made and runs."""
     installation = Installation(tmp_path / "home")
     for name, value in installation.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PYTHONPATH", str(previous / "platform"))
+    monkeypatch.setenv("PYTHONPATH", str(checkout / "platform"))
     place = Place.of(installation.environment)
     place.make()
     try:
@@ -56,18 +63,12 @@ def old(tmp_path: Path, previous: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         installation.remove()
 
 
-def patiently(get: Callable[[], Answer]) -> Callable[[], Answer]:
-    """A client that tries again while nobody listens: the router's own restart, under bin/up."""
+def runs_from(code: Path, pid: int) -> bool:
+    return f"PYTHONPATH={code}/" in Path(f"/proc/{pid}/environ").read_text()
 
-    def ask() -> Answer:
-        for _ in range(40):
-            try:
-                return get()
-            except ConnectionRefusedError:
-                time.sleep(0.05)
-        return get()
 
-    return ask
+def children(pid: int) -> set[str]:
+    return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
 
 def containers(installation: Installation) -> dict[str, str]:
@@ -86,10 +87,10 @@ def containers(installation: Installation) -> dict[str, str]:
 
 
 def test_the_previous_commits_installation_goes_on_under_this_code(
-    old: Installation, previous: Path, tmp_path: Path
+    old: Installation, checkout: Path, tmp_path: Path
 ) -> None:
-    home = old.pid("control-plane")
-    assert str(previous) in Path(f"/proc/{home}/environ").read_text()
+    assert runs_from(checkout, old.pid("control-plane"))
+    master, workers = old.pid("router"), children(old.pid("router"))
     project: Project = old.project("shop", "wsgi-bare", tmp_path / "shop")
     project.push()
     project.hythe("ps:scale", "web=2")
@@ -100,14 +101,17 @@ def test_the_previous_commits_installation_goes_on_under_this_code(
     assert "No app restarts" in said and "2 instances run, and run on" in said, said
     assert "reads the router's snapshot" in said
 
-    with Load(patiently(project.get)) as load:
+    checkout.unlink()
+    checkout.symlink_to(ROOT)
+    with Load(project.get) as load:
         old.up("--restart", "--no-example")
         until(lambda: project.hythe("ps").count(": up for") == 2)
 
     assert load.failures == []
     assert containers(old) == before
-    for program in ("control-plane", "router"):
-        assert str(previous) not in Path(f"/proc/{old.pid(program)}/environ").read_text()
+    assert not runs_from(checkout, old.pid("control-plane"))
+    assert old.pid("router") == master  # it became the new program
+    until(lambda: not workers & children(master))
     (project.folder / "more.txt").write_text("more\n")
     project.commit("More")
     assert "deployed (v2)" in project.push()

@@ -1,6 +1,7 @@
 """Migrations, on real databases."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, create_engine, inspect, text
+from sqlalchemy import MetaData, create_engine, inspect, select, text
 from sqlalchemy.engine import Engine
 
 from hythe.errors import PlatformError
-from hythe.model import Base, schema
+from hythe.model import Base, Database, Installation, Token, schema
+from hythe.model.identity import recognise
+from hythe.settings import Settings
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -132,3 +135,25 @@ def test_revisions_are_one_line_numbered_in_order() -> None:
     script = ScriptDirectory.from_config(config)
     assert script.get_heads() == [schema.head()]
     assert [revision.revision for revision in script.walk_revisions()][::-1] == schema.revisions()
+
+
+@pytest.mark.postgres
+def test_control_planes_that_start_at_once_on_an_empty_database_agree(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Real processes on one home: one schema, one installation, one key, one token."""
+    environ = {**os.environ, "HYTHE_HOME": str(tmp_path), "HYTHE_DATABASE_URL": postgres_url}
+    command = [sys.executable, "-m", "hythe.serve", "init"]
+    starts = [
+        subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    said = [start.communicate(timeout=60)[1] for start in starts]
+    assert [start.returncode for start in starts] == [0, 0, 0], said
+    settings = Settings(home=tmp_path, database_url=postgres_url)
+    schema.require_current(postgres_url)
+    database = Database(postgres_url)
+    recognise(settings, database)  # raises unless home and database belong together
+    with database.read() as session:
+        assert len(session.scalars(select(Installation)).all()) == 1
+        assert len(session.scalars(select(Token)).all()) == 1
+    database.close()

@@ -81,6 +81,17 @@ def test_what_matches_has_no_difference(
     }
 
 
+def test_what_was_left_out_is_said_of_the_manifest_only() -> None:
+    """Its health check goes along with the source, which would warn of it again."""
+    checks = {"web": [{"path": "/up", "port": 80, "attempts": 3, "odd": 1}, {"type": "liveness"}]}
+    source = {"type": "image", "image": "shop"}
+    made = Manifest.check_document({"source": source, "healthchecks": checks})
+    assert len(list(made.warnings())) == 3
+    sent = AppJson.read(made.app_json_text() or "")
+    assert list(sent.warnings()) == []
+    assert (sent.check.path, sent.check.port) == ("/up", 80)
+
+
 def test_the_documents_of_the_guide_are_read_without_a_warning() -> None:
     page = (ROOT / "docs" / "how-to" / "manifests.md").read_text()
     blocks = dict(re.findall(r"```(json|yaml)\n(.*?)```", page, re.DOTALL))

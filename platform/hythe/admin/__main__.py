@@ -1,8 +1,10 @@
 """python -m hythe.admin COMMAND: reached as `hythe backup`, `hythe upgrade:check` and so on."""
 
+import os
 import sys
 from pathlib import Path
 
+from hythe import homefile
 from hythe.errors import HytheError
 from hythe.settings import Settings
 
@@ -14,6 +16,7 @@ def say(text: str) -> None:
 def main(arguments: list[str]) -> int:
     command, rest = arguments[0], arguments[1:]
     try:
+        homefile.fill(os.environ)
         if command == "backup":
             from hythe.admin.backup import backup
 

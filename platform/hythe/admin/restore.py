@@ -1,26 +1,29 @@
 """hythe restore FILE: an installation from a backup, in an empty HYTHE_HOME, on any machine."""
 
+import glob
 import json
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, delete, inspect, select, text, update
+from sqlalchemy import Connection, delete, inspect, select, text, update
+from sqlalchemy.orm import Session
 
 import hythe
-from hythe.admin import archive, rows
+from hythe import homefile
+from hythe.admin import archive, images, rows
 from hythe.admin.backup import FORMAT
 from hythe.errors import BadBackup, BuildInterrupted, GitFailed, NotEmpty
-from hythe.model import ENDED, App, Build, Database, Deployment, Installation, Source, now, schema
+from hythe.model import ENDED, App, Build, Deployment, Installation, Source, now, schema
 from hythe.model.connect import connect, shown
 from hythe.model.identity import Record
 from hythe.model.person import SetupCode, UserSession
 from hythe.model.trouble import explained
+from hythe.names import Names
 from hythe.settings import Settings
 from hythe.source.repository import Repository
 
@@ -58,6 +61,7 @@ class Manifest:
 
 def restore(settings: Settings, path: Path, say: Say) -> None:
     """Make the installation whole, or nothing; raises BadBackup, NotEmpty."""
+    _clear_drafts(settings.home)
     _require_empty(settings)
     draft = settings.home.with_name(f".{settings.home.name}.{os.getpid()}.restoring")
     draft.mkdir(mode=0o711, parents=True)
@@ -66,18 +70,26 @@ def restore(settings: Settings, path: Path, say: Say) -> None:
         manifest = _unpack(path, draft)
         there = settings.model_copy(update={"home": draft})
         say(f"Loading {sum(manifest.counts.values())} rows of {manifest.made_at}")
-        with explained(), _emptied_on_failure(there.database_url):
-            _load(there, manifest, draft / "rows")
-            _bring_code(there, draft / "repositories", say)
-            _record(there, settings.database)
-            shutil.rmtree(draft / "rows", ignore_errors=True)
-            (draft / "hello-deployed").touch()  # this is not a first start
-            if settings.home.exists():
-                settings.home.rmdir()
-            draft.rename(settings.home)
+        with schema.changing(there.database) as connection:
+            _load(connection, manifest, draft / "rows")
+            _bring_code(there, connection, draft / "repositories", say)
+            names = Names(_record(there, connection, settings.database))
+            built = images.of_builds(connection)
+        if not settings.database_url:
+            _in_one_file(there.database)
+        else:
+            homefile.keep(draft, {"HYTHE_DATABASE_URL": settings.database_url})
+        shutil.rmtree(draft / "rows", ignore_errors=True)
+        (draft / "hello-deployed").touch()  # this is not a first start
+        if settings.home.exists():
+            settings.home.rmdir()
+        draft.rename(settings.home)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+    here = images.name(names, built)
     _explain(settings, manifest, say)
+    say(f"{here} of {len(built)} images are on this machine; apps without theirs are built again,")
+    say("`hythe builds -a APP` shows how far that is, and `hythe apps` which they are.")
 
 
 def _require_empty(settings: Settings) -> None:
@@ -91,24 +103,15 @@ def _require_empty(settings: Settings) -> None:
         if there:
             raise NotEmpty(
                 f"The database at HYTHE_DATABASE_URL has tables already, such as {there[0]}.",
-                "Make an empty database for this installation.",
+                "Make an empty database for this installation, or drop these tables.",
             )
 
 
-@contextmanager
-def _emptied_on_failure(url: str) -> Iterator[None]:
-    """A database that was empty is so again when its filling fails; SQLite's is in the draft."""
-    try:
-        yield
-    except BaseException:
-        if url:
-            engine = connect(url)
-            with engine.begin() as connection:
-                made = MetaData()
-                made.reflect(connection)
-                made.drop_all(connection)
-            engine.dispose()
-        raise
+def _clear_drafts(home: Path) -> None:
+    """Remove what restores left that were killed."""
+    for draft in home.parent.glob(f".{glob.escape(home.name)}.*.restoring"):
+        if not Path(f"/proc/{draft.suffixes[-2].removeprefix('.')}").exists():
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _unpack(path: Path, draft: Path) -> Manifest:
@@ -131,35 +134,40 @@ def _unpack(path: Path, draft: Path) -> Manifest:
     return manifest
 
 
-def _load(settings: Settings, manifest: Manifest, folder: Path) -> None:
-    """The rows at the revision of the backup, then migrated, then freed from the old machine."""
-    url = settings.database_url or f"sqlite:///{settings.home / 'hythe.db'}"
-    schema.migrate(url, manifest.revision)
+def _load(connection: Connection, manifest: Manifest, folder: Path) -> None:
+    """The rows at the revision of the backup, then migrated, then freed from the old machine.
+
+    All in one transaction, so that a restore that is killed leaves an empty database empty.
+    """
+    if connection.dialect.name == "postgresql":  # it is silent while git unpacks
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    schema.upgrade(connection, manifest.revision)
+    counts = rows.load(connection, {p.stem: _lines(p) for p in folder.glob("*.jsonl")})
+    wrong = [name for name, n in manifest.counts.items() if counts.get(name) != n]
+    if wrong:
+        raise BadBackup(f"The backup lacks rows of {wrong[0]}.")
+    rows.continue_ids(connection, manifest.highest_ids)
+    schema.upgrade(connection)
+    _settle_here(connection)
+
+
+def _in_one_file(url: str) -> None:
+    """Bring SQLite's write-ahead log into the database, which is about to move."""
     engine = connect(url)
-    with engine.begin() as connection:
-        counts = rows.load(connection, {p.stem: _lines(p) for p in folder.glob("*.jsonl")})
-        wrong = [name for name, n in manifest.counts.items() if counts.get(name) != n]
-        if wrong:
-            raise BadBackup(f"The backup lacks rows of {wrong[0]}.")
-        rows.continue_ids(connection, manifest.highest_ids)
-    engine.dispose()
-    schema.migrate(url)
-    engine = connect(url)
-    with engine.begin() as connection:
-        _settle_here(connection)
-    if engine.dialect.name == "sqlite":
-        with engine.connect() as connection:
-            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    with engine.connect() as connection:
+        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
     engine.dispose()
 
 
-def _record(settings: Settings, final: str) -> None:
-    """Say in the home where its database is, so that no start takes another one for it."""
-    database = Database(settings.database)
-    with database.read() as session:
+def _record(settings: Settings, connection: Connection, final: str) -> str:
+    """Say in the home where its database is, so that no start takes another one for it.
+
+    Returns the installation's id.
+    """
+    with Session(connection) as session:
         row = session.scalars(select(Installation)).one()
-    database.close()
-    Record(row.id, row.moves, shown(final)).save(settings)
+        Record(row.id, row.moves, shown(final)).save(settings)
+        return row.id
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -194,21 +202,19 @@ def _settle_here(connection: Connection) -> None:
     )
 
 
-def _bring_code(settings: Settings, bundles: Path, say: Say) -> None:
+def _bring_code(settings: Settings, connection: Connection, bundles: Path, say: Say) -> None:
     """Make a repository of each bundle; the branch is where the last live push left it."""
     found = sorted(bundles.glob("*.bundle")) if bundles.exists() else []
-    url = settings.database_url or f"sqlite:///{settings.home / 'hythe.db'}"
-    database = Database(url)
-    with database.read() as session:
+    newest = (
+        select(Source)
+        .join(Deployment, Deployment.source_id == Source.id)
+        .where(Deployment.status == "live", Source.commit.is_not(None))
+        .order_by(Deployment.id)
+    )
+    with Session(connection) as session:
         apps = {app.id: app for app in session.scalars(select(App))}
-        newest = (
-            select(Source)
-            .join(Deployment, Deployment.source_id == Source.id)
-            .where(Deployment.status == "live", Source.commit.is_not(None))
-            .order_by(Deployment.id)
-        )
         live = {source.app_id: source for source in session.scalars(newest)}
-    database.close()
+        session.expunge_all()
     for number, bundle in enumerate(found, 1):
         app = apps.get(int(bundle.stem))
         if app is not None:
@@ -239,10 +245,5 @@ def _explain(settings: Settings, manifest: Manifest, say: Say) -> None:
     for name, value in manifest.settings.items():
         if mine.get(name) != value:
             say(f"It ran with HYTHE_{name.upper()}={value}; here that is {mine.get(name)}.")
-    if settings.database_url:
-        say("Start it with this setting, now and from now on (the password is left out here):")
-        say(f"HYTHE_DATABASE_URL={shown(settings.database_url)} bin/up")
-    else:
-        say("Start it with `bin/up`.")
-    say("Apps whose image is not on this machine are built again then;")
-    say("`hythe builds -a APP` shows how far that is, and `hythe apps` which they are.")
+            say(f"To have that here too: HYTHE_{name.upper()}={value} bin/up")
+    say("Start it with `bin/up`.")

@@ -7,8 +7,10 @@ containers are not the control plane's children.
 import ast
 import json
 import shutil
+import socket
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from hythe.engine import docker
 from hythe.errors import HytheError, PlatformError
 from hythe.model import Release, Table, schema
 from hythe.model.identity import require_own
+from hythe.model.lead import planes
 from hythe.names import LABEL_KIND, Names
 from hythe.settings import Settings
 from hythe.spec import FORMAT
@@ -72,6 +75,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield from _schema(connection)
             yield from _specs(connection)
             yield from _tables(settings, connection)
+            yield from _others(settings, connection)
     except PlatformError as error:
         yield Finding(error.cause, error.fix)
         return
@@ -139,6 +143,25 @@ def _tables(settings: Settings, connection: Connection) -> Iterator[Finding]:
             yield Finding(f"This code cannot read {name}: {error}", "Use the Hythe that wrote it.")
         else:
             yield Finding(f"This code reads {name}")
+
+
+def _others(settings: Settings, connection: Connection) -> Iterator[Finding]:
+    """Control planes that `bin/up --restart` does not restart."""
+    mine = {(socket.gethostname()[:24], pid) for pid in _own_process(settings)}
+    for plane in planes(connection):
+        if (plane.host, plane.pid) not in mine:
+            role = "leads" if plane.leads else "stands by"
+            yield Finding(
+                f"Another control plane {role}: Hythe {plane.version} on {plane.host}, process"
+                f" {plane.pid}",
+                "Stop it first; start it again with the new code after the upgrade.",
+            )
+
+
+def _own_process(settings: Settings) -> Iterator[int]:
+    """The control plane that `bin/up` or systemd keeps for this home."""
+    with suppress(OSError, ValueError, IndexError):
+        yield int((settings.run_dir / "control-plane.pid").read_text().split()[0])
 
 
 def _engine(names: Names) -> Iterator[Finding]:

@@ -31,6 +31,11 @@ def _actor(request: Request) -> Actor:
     return actor
 
 
+def _visitor(request: Request) -> tuple[Actor, str] | None:
+    actor, secret = (getattr(request.state, name, None) for name in ("actor", "session"))
+    return None if actor is None or secret is None else (actor, secret)
+
+
 def _session(request: Request) -> str:
     secret: str | None = getattr(request.state, "session", None)
     if secret is None:
@@ -41,6 +46,9 @@ def _session(request: Request) -> str:
 CurrentActor = Annotated[Actor, Depends(_actor)]
 CurrentSession = Annotated[str, Depends(_session)]
 """The secret of the session that a browser's cookie carries."""
+
+Visitor = Annotated[tuple[Actor, str] | None, Depends(_visitor)]
+"""Who is signed in with a browser, and the session's secret; None where nobody is."""
 
 
 def needs(scope: Scope) -> Any:

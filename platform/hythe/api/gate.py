@@ -8,6 +8,7 @@ hold nothing secret, pass too.
 import hmac
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from anyio.to_thread import run_sync
@@ -29,6 +30,8 @@ OPEN = frozenset(
         ("POST", "/v1/session"),
     }
 )
+VISITOR = ("GET", "/v1/session")
+"""Answers who is signed in, if anybody is; a browser asks it before it knows."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 JSON = "application/json"
 JSON_LIMIT = 1024 * 1024
@@ -59,6 +62,10 @@ class Gate:
             self._check_host(headers.get("host", ""))
             if (scope["method"], path) in OPEN:
                 _check_origin(scope, headers)
+            elif (scope["method"], path) == VISITOR:
+                _check_origin(scope, headers)
+                with suppress(Unauthorized):
+                    await self._identify(scope, headers)
             elif not site.is_page(scope):
                 recheck = await self._identify(scope, headers)
             receive = self._limited(path, headers, receive)

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from hythe import __version__
-from hythe.api.gate import OPEN
+from hythe.api.gate import OPEN, VISITOR
 from hythe.api.sessions import COOKIE
 from hythe.api.v1.deploy import NewDeployment
 
@@ -61,6 +61,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             if (method.upper(), path) in OPEN:
                 operation["security"] = []
+            elif (method.upper(), path) == VISITOR:
+                operation["security"] = [{}, {"session": []}]
             content = operation["responses"]["default"]["content"]
             content["application/problem+json"] = content.popitem()[1]
     return made

@@ -33,6 +33,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # nobody stands before it: who connects is who asks
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 lifespan="off",
             )

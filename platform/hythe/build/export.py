@@ -55,12 +55,11 @@ class Exporter:
         return self.engine.images.commit(container, reference, config)
 
     def app_image(
-        self, base: Image, workspace: Workspace, tag: str, labels: Mapping[str, str]
+        self, base: Image, workspace: Workspace, reference: str, labels: Mapping[str, str]
     ) -> Image:
-        """The layers image with the app's files, under the tag."""
+        """The layers image with the app's files, under this name."""
         container = self._create("app", base.id)
         self.engine.sessions.put(container, "/", _app_tar(workspace))
-        reference = self.names.app_image(self.app_id, tag)
         return self.engine.images.commit(container, reference, ImageConfig(labels=labels))
 
     def _create(self, part: str, image: str) -> str:

@@ -202,8 +202,8 @@ class Job:
             layers = list(lifecycle.launch_layers(built.layers))
             base = exporter.layers_image(bases, layers, self.transcript.step)
         with self._step("export"):
-            tag = f"b{self.request.build_id}"
-            image = exporter.app_image(base, self.workspace, tag, self.names.labels)
+            reference = self._app_reference()
+            image = exporter.app_image(base, self.workspace, reference, self.names.labels)
         return image.id
 
     def _procfile(self, folder: Path | None) -> dict[str, str] | None:
@@ -231,4 +231,4 @@ class Job:
             self.transcript.detail(f"Default types -> {', '.join(inferred)}")
 
     def _app_reference(self) -> str:
-        return self.names.app_image(self.request.app_id, f"b{self.request.build_id}")
+        return self.names.build_image(self.request.app_id, self.request.build_id)

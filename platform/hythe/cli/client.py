@@ -100,8 +100,8 @@ class Client:
     def registries(self) -> list[answers.Registry]:
         return cast(list[answers.Registry], self._items("/v1/registries"))
 
-    def login_registry(self, host: str, username: str, password: str) -> None:
-        body = {"host": host, "username": username, "password": password}
+    def login_registry(self, host: str, username: str, password: str, verify: bool) -> None:
+        body = {"host": host, "username": username, "password": password, "verify": verify}
         self._http.request("POST", "/v1/registries", body)
 
     def logout_registry(self, host: str) -> None:

@@ -34,8 +34,13 @@ def login_registry(
     from_input: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--no-verify", help="Store them without asking the registry.")
+    ] = False,
 ) -> None:
     """Store credentials for a registry.
+
+    The registry checks them first.
 
     Example: hythe registry:login ghcr.io -u me --password-stdin < token
     """
@@ -44,9 +49,10 @@ def login_registry(
     password = sys.stdin.read().rstrip("\r\n") if from_input else getpass.getpass("Password: ")
     if not password:
         raise Misuse("The password is empty.", "Send it: `... --password-stdin < FILE`.")
-    with doing(f"Storing credentials for {host}") as line:
-        connect().login_registry(host, username, password)
-        line.done("checked at the next pull")
+    with doing(f"Logging in to {host}") as line:
+        connect().login_registry(host, username, password, verify=not unchecked)
+        if unchecked:
+            line.done("checked at the next pull")
 
 
 @cli.command("registry:logout")

@@ -126,6 +126,12 @@ class Images(Protocol):
         credentials, RegistryAway when it does not answer.
         """
 
+    def check_login(self, host: str, login: Login) -> None:
+        """Let a registry check credentials, from where the engine stands; nothing is stored.
+
+        Raises RegistryDenied, RegistryAway.
+        """
+
     def load_root(self, tar: Path, ref: str, config: ImageConfig) -> Image:
         """Make an image of one layer from a tar of a root file system."""
 

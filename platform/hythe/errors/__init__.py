@@ -52,6 +52,7 @@ from hythe.errors.pipeline import (
 from hythe.errors.platform import (
     BadBackup,
     BadCertificate,
+    BadSettingsFile,
     CannotMove,
     DatabaseAway,
     DatabaseFull,
@@ -91,6 +92,7 @@ __all__ = [
     "BadCertificate",
     "BadGitUrl",
     "BadMethod",
+    "BadSettingsFile",
     "BadSetupLink",
     "BootTimeout",
     "BuildError",

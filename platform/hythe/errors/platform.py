@@ -24,6 +24,13 @@ class NotEmpty(PlatformError):
     default_fix = "Restore into another HYTHE_HOME, or move this one away first."
 
 
+class BadSettingsFile(PlatformError):
+    """The installation's settings file cannot be read."""
+
+    code = "bad-settings-file"
+    default_fix = "Correct the file, or remove that line."
+
+
 class DatabaseAway(PlatformError):
     """The database does not answer."""
 

@@ -22,16 +22,18 @@ _POSTGRES: dict[str, Any] = {
 }
 
 
-def connect(url: str, **options: Any) -> Engine:
+def connect(url: str, who: str = "hythe", **options: Any) -> Engine:
     """An engine for a URL such as `postgresql://user:password@host/name`; connects later.
 
-    Raises PlatformError for anything but SQLite and PostgreSQL.
+    who: as PostgreSQL shows it, pg_stat_activity.application_name. Raises PlatformError for
+    anything but SQLite and PostgreSQL.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         return create_engine(parsed, **options)
     options.setdefault("pool_pre_ping", True)
-    return create_engine(parsed, connect_args=_POSTGRES, **options)
+    named = {**_POSTGRES, "application_name": who}
+    return create_engine(parsed, connect_args=named, **options)
 
 
 def shown(url: str) -> str:

@@ -11,13 +11,18 @@ On SQLite there is one control plane a home, by a file lock (see serve.py), and 
 """
 
 import contextlib
+import os
+import re
+import socket
 import threading
+from dataclasses import dataclass
 
 from sqlalchemy import select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+import hythe
 from hythe import logs
 from hythe.errors import LeadLost, PlatformError
 from hythe.model.connect import LEASE_SECONDS, connect
@@ -29,7 +34,35 @@ LEAD_LOCK = 0x4859544C
 BEAT_SECONDS = 1.0
 OLDEST_SERVER = 14  # the first with idle_session_timeout
 
+WHO = "hythe control plane"  # PostgreSQL keeps 63 characters of the whole name
+
 log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A control plane on a database, as the server knows it by its session."""
+
+    version: str
+    host: str
+    pid: int
+    leads: bool
+
+
+def planes(connection: Connection) -> list[Plane]:
+    """The control planes that lead or stand by on this database now; on SQLite none is known."""
+    if connection.dialect.name != "postgresql":
+        return []
+    rows = connection.execute(
+        text(
+            "SELECT a.application_name, EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid"
+            " AND l.locktype = 'advisory' AND l.objid = :key AND l.granted)"
+            " FROM pg_stat_activity a WHERE a.datname = current_database() ORDER BY 1"
+        ),
+        {"key": LEAD_LOCK},
+    )
+    found = ((re.fullmatch(rf"{WHO} (\S+) (.+)/(\d+)", name or ""), leads) for name, leads in rows)
+    return [Plane(name[1], name[2], int(name[3]), leads) for name, leads in found if name]
 
 
 class Lead:
@@ -37,7 +70,12 @@ class Lead:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._engine = connect(database.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self._engine = connect(
+            database.url,
+            f"{WHO} {hythe.__version__} {socket.gethostname()[:24]}/{os.getpid()}",
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+        )
         self._lock = threading.Lock()
         self._session: Connection | None = None
         self.generation = 0  # of the installation's row, once this one leads

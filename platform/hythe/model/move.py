@@ -16,6 +16,7 @@ from itertools import zip_longest
 from sqlalchemy import Table, func, select, text, update
 from sqlalchemy.engine import Connection, RowMapping
 
+from hythe import homefile
 from hythe.errors import CannotMove
 from hythe.model import schema
 from hythe.model.base import Base
@@ -68,8 +69,15 @@ class Move:
                 .returning(Installation.id, Installation.moves)
             ).one()
         Record(moves.id, moves.moves, shown(self._target)).save(self._settings)
+        own = _is_own(self._settings, self._target)
+        homefile.keep(self._settings.home, {"HYTHE_DATABASE_URL": None if own else self._target})
         _say(f"=====> {rows} rows are in {shown(self._target)}; the old database is as it was")
-        _say("", *_next(self._settings, self._target))
+        _say(
+            "",
+            f"Next: start Hythe with bin/up. {self._settings.home / homefile.NAME} names the new"
+            " database;",
+            f"where your shell sets HYTHE_DATABASE_URL, {'unset' if own else 'change'} it there.",
+        )
 
     def _recognise(self) -> None:
         schema.require_current(self._source)
@@ -265,11 +273,7 @@ def _say(*lines: str) -> None:
         print(line, flush=True)
 
 
-def _next(settings: Settings, target: str) -> list[str]:
+def _is_own(settings: Settings, target: str) -> bool:
+    """Whether it is the SQLite file of the home, where the rows are without a setting."""
     own = settings.model_copy(update={"database_url": ""})
-    if same(target, f"sqlite:///{own.home / 'hythe.db'}"):
-        return ["Next: unset HYTHE_DATABASE_URL, and start Hythe with bin/up."]
-    return [
-        "Next: start Hythe with this setting, now and from now on (the password is left out here):",
-        f"  HYTHE_DATABASE_URL={shown(target)} bin/up",
-    ]
+    return same(target, own.database)

@@ -1,6 +1,8 @@
 """The schema of the database: brings it to the newest revision of migrations/."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -25,11 +27,44 @@ def migrate(url: str, revision: str | None = None) -> bool:
         with explained(), engine.connect() as connection:
             if current(connection) == (revision or head()):
                 return False
-            connection.rollback()
-            _upgrade(connection, revision or "head")
-            return True
     finally:
         engine.dispose()
+    with changing(url) as connection:
+        upgrade(connection, revision)
+    return True
+
+
+@contextmanager
+def changing(url: str) -> Iterator[Connection]:
+    """One transaction in which the schema may change, and no other does; raises as they do."""
+    engine = connect(url)
+    sqlite = engine.dialect.name == "sqlite"
+    try:
+        with explained(), engine.connect() as connection:
+            if sqlite:
+                _begin_sqlite(connection)
+            else:
+                connection.execute(
+                    text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK}
+                )
+            yield connection
+            if sqlite and (orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+                raise PlatformError(f"{len(orphans)} rows would be left without their parents.")
+            connection.commit()
+    finally:
+        engine.dispose()
+
+
+def upgrade(connection: Connection, revision: str | None = None) -> None:
+    """Run the missing revisions, to the newest or to an earlier one; within `changing`."""
+    from alembic import command
+    from alembic.config import Config
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = Config()
+    config.set_main_option("script_location", str(folder()))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision or "head")
 
 
 def require_current(url: str) -> None:
@@ -74,26 +109,6 @@ def folder() -> Path:
     package = Path(str(resources.files("hythe")))
     installed = package / "_share" / "migrations"
     return installed if installed.is_dir() else package.parent.parent / "migrations"
-
-
-def _upgrade(connection: Connection, revision: str) -> None:
-    """Run the missing revisions in one transaction."""
-    from alembic import command
-    from alembic.config import Config
-
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    config = Config()
-    config.set_main_option("script_location", str(folder()))
-    config.attributes["connection"] = connection
-    sqlite = connection.dialect.name == "sqlite"
-    if sqlite:
-        _begin_sqlite(connection)
-    else:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-    command.upgrade(config, revision)
-    if sqlite and (orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
-        raise PlatformError(f"The migration would leave {len(orphans)} rows without their parents.")
-    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

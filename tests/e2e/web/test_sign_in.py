@@ -46,7 +46,11 @@ def test_a_set_up_link_works_once_and_leaves_no_trace(
 
 def test_a_password_lets_in_and_signing_out_ends_it(signed_in: Any, new_page: Open) -> None:
     page = new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
     page.goto("/apps/anything")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert said == []  # asking who is signed in is no error
     enter(page, NAME, "a wrong password")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("wrong-password")

@@ -3,8 +3,10 @@
 import gzip
 import hashlib
 import io
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,17 +14,21 @@ from pathlib import Path
 
 import pytest
 from builders import make_app, make_deployment, make_formation, make_release
+from images import busybox
 from sqlalchemy import inspect, select
 
+from hythe import homefile
 from hythe.admin import archive
 from hythe.admin.backup import TRUST, backup
 from hythe.admin.restore import restore
 from hythe.admin.upgrade import check
+from hythe.engine.port import ContainerSpec, Engine, ImageConfig
 from hythe.errors import BadBackup, NotEmpty, OtherInstallation, PlatformError
 from hythe.model import App, Build, ConfigVar, Database, Deployment, Installation, Vault, schema
 from hythe.model.identity import establish
 from hythe.model.move import Move
 from hythe.model.person import SetupCode, User, UserSession
+from hythe.names import Names
 from hythe.serve import init
 from hythe.settings import Settings
 from hythe.source.repository import Repository
@@ -116,9 +122,8 @@ def test_a_backup_of_either_database_is_restored_as_either(
 def test_a_plain_start_after_a_restore_into_postgres_costs_no_code(
     saved: Path, tmp_path: Path, postgres_url: str
 ) -> None:
-    said: list[str] = []
-    restore(Settings(home=tmp_path / "new", database_url=postgres_url), saved, said.append)
-    assert any(line.startswith("HYTHE_DATABASE_URL=postgresql://") for line in said)
+    restore(Settings(home=tmp_path / "new", database_url=postgres_url), saved, nothing)
+    assert homefile.read(tmp_path / "new") == {"HYTHE_DATABASE_URL": postgres_url}
     plain = Settings(home=tmp_path / "new")
     with pytest.raises(OtherInstallation, match="HYTHE_HOME has the installation"):
         init(plain)
@@ -141,6 +146,62 @@ def test_code_that_git_rejects_leaves_the_database_empty(
     database = Database(postgres_url)
     assert inspect(database.engine).get_table_names() == []
     database.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.one_database("the other one is the draft of the home")
+def test_a_restore_that_was_killed_can_be_repeated(
+    saved: Path, tmp_path: Path, postgres_url: str
+) -> None:
+    """git kills it, when all rows are there."""
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    real = shutil.which("git")
+    git.write_text(
+        f'#!/bin/sh\ncase " $* " in *" bundle "*) kill -9 $PPID ;; esac\nexec {real} "$@"\n'
+    )
+    git.chmod(0o755)
+    home = tmp_path / "new"
+    environ = {**os.environ, "HYTHE_HOME": str(home), "HYTHE_DATABASE_URL": postgres_url}
+    command = [sys.executable, "-m", "hythe.admin", "restore", str(saved)]
+    path = f"{git.parent}:{os.environ['PATH']}"
+    killed = subprocess.run(command, env={**environ, "PATH": path}, capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    assert "Unpacking repository 1 of 1" in killed.stdout
+    again = subprocess.run(command, env=environ, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert (home / "key").exists()
+    assert list(tmp_path.glob(".new.*")) == []
+
+
+@pytest.mark.docker
+@pytest.mark.one_database("it is about the engine")
+def test_images_that_are_here_get_a_name_of_the_new_installation(
+    settings: Settings, tmp_path: Path, engine: Engine
+) -> None:
+    """And stay when the old installation goes."""
+    fill(settings)
+    base = busybox(engine)
+    spec = ContainerSpec(f"hythe-test-{tmp_path.name}", base.id, labels={"at": str(tmp_path)})
+    container = engine.instances.create(spec)
+    old = f"hythe-old/{tmp_path.name.replace('_', '-')}:b1"
+    image = engine.images.commit(container.id, old, ImageConfig(labels={"at": str(tmp_path)}))
+    engine.instances.remove(container.id)
+    database = Database(settings.database)
+    with database.write() as tx:
+        tx.scalars(select(Build).where(Build.id == 1)).one().image = image.id
+    database.close()
+    backup(settings, tmp_path / "file", nothing)
+    said: list[str] = []
+    restore(Settings(home=tmp_path / "new"), tmp_path / "file", said.append)
+    names = Names(json.loads((tmp_path / "new" / "installation").read_text())["id"])
+    try:
+        engine.images.remove(old)
+        found = engine.images.find(names.build_image(1, 1))
+        assert found is not None and found.id == image.id
+        assert any(line.startswith("1 of ") for line in said)
+    finally:
+        engine.images.remove(names.build_image(1, 1))
 
 
 def test_it_does_not_fill_a_home_that_holds_something(

@@ -1,15 +1,21 @@
 """What upgrade:check finds, on real databases; each finding that stops has a fix."""
 
 import json
+import os
+import socket
 from pathlib import Path
 
 import pytest
 from builders import make_app, make_release
+from postgres import Server
 from sqlalchemy import create_engine, text
 
+import hythe
 from hythe.admin import upgrade
 from hythe.errors import EngineAway
 from hythe.model import Database, Vault, schema
+from hythe.model.connect import connect
+from hythe.model.lead import Lead
 from hythe.settings import Settings
 
 
@@ -100,6 +106,34 @@ def test_an_engine_that_is_away_is_a_finding(
 
     (found,) = upgrade._engine(Names("abcdef"))
     assert found.fix
+
+
+@pytest.mark.postgres
+def test_other_control_planes_on_the_database_are_named(
+    home: Settings, postgres_server: Server
+) -> None:
+    with postgres_server.ready_database() as url:
+        database = Database(url)
+        database.installation()
+        leader, other = Lead(database), Lead(database)
+        assert leader.try_take() and not other.try_take()
+        settings = home.model_copy(update={"database_url": url})
+        engine = connect(url)
+        with engine.connect() as connection:
+            found = list(upgrade._others(settings, connection))
+            assert sorted(one.text.split(",")[0] for one in found) == [
+                f"Another control plane {role}: Hythe {hythe.__version__} on"
+                f" {socket.gethostname()[:24]}"
+                for role in ("leads", "stands by")
+            ]
+            assert all("Stop it first" in one.fix for one in found)
+            settings.run_dir.mkdir()
+            (settings.run_dir / "control-plane.pid").write_text(f"{os.getpid()} 1\n")
+            assert list(upgrade._others(settings, connection)) == []
+            leader.release()
+            other.release()
+        engine.dispose()
+        database.close()
 
 
 def test_migrations_of_this_code_only_add() -> None:

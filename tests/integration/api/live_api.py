@@ -13,6 +13,7 @@ from hythe.api.actor import Scope
 from hythe.api.app import endpoints, serving
 from hythe.api.context import Context
 from hythe.api.tokens import mint
+from hythe.engine import docker
 from hythe.model import Database, Deployment, Release, Vault, now
 from hythe.model.deployment import UNDER_WAY
 from hythe.names import Names
@@ -111,6 +112,7 @@ def control_plane(settings: Settings, database: Database) -> Iterator[ControlPla
             source=source,
             changes=ReleaseChanges(settings, vault),
             logs=LogReader(settings),
+            check_login=docker.connect().images.check_login,
         )
         config = uvicorn.Config(
             held.enter_context(_serving(context)), log_level="warning", timeout_graceful_shutdown=1

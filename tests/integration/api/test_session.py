@@ -143,7 +143,7 @@ def test_a_later_link_sets_a_new_password_and_ends_the_sessions(
         assert unknown.status_code == 422
         assert "ada" in unknown.json()["fix"]
         assert other.set_up(setup_code(api), password="a new password").status_code == 201
-        assert ada.get("/v1/session").status_code == 401
+        assert ada.get("/v1/apps").status_code == 401
         assert ada.sign_in().status_code == 401
         assert ada.sign_in(password="a new password").status_code == 201
 
@@ -160,7 +160,8 @@ def test_a_cookie_is_worth_nothing_after_signing_out(ada: Browser) -> None:
     old = ada.cookie
     ada.request("DELETE", "/v1/session")
     ada.http.cookies.set(ada.cookie_name, old)
-    assert ada.get("/v1/session").status_code == 401
+    assert ada.get("/v1/apps").status_code == 401
+    assert ada.get("/v1/session").json() == {"user": None, "csrf_token": ""}
 
 
 def test_signing_in_takes_a_new_cookie(ada: Browser) -> None:
@@ -168,7 +169,7 @@ def test_signing_in_takes_a_new_cookie(ada: Browser) -> None:
     assert ada.sign_in().status_code == 201
     assert ada.cookie != first
     ada.http.cookies.set(ada.cookie_name, first)
-    assert ada.get("/v1/session").status_code == 401
+    assert ada.get("/v1/apps").status_code == 401
 
 
 def test_a_cookie_that_was_planted_before_is_not_kept(ada: Browser, plane: ControlPlane) -> None:
@@ -180,7 +181,7 @@ def test_a_cookie_that_was_planted_before_is_not_kept(ada: Browser, plane: Contr
         assert planted not in answer.headers["set-cookie"]
     with Browser(plane) as thief:
         thief.http.cookies.set(thief.cookie_name, planted)
-        assert thief.get("/v1/session").status_code == 401
+        assert thief.get("/v1/apps").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,8 @@ def test_sessions_expire(ada: Browser, plane: ControlPlane, column: object) -> N
     limit = sessions.LONGEST if column is UserSession.created_at else sessions.IDLE
     with plane.database.write() as tx:
         tx.query(UserSession).update({column: now() - limit - timedelta(seconds=1)})
-    expired = ada.get("/v1/session")
+    assert ada.get("/v1/session").json()["user"] is None
+    expired = ada.get("/v1/apps")
     assert expired.status_code == 401
     assert "expired" in expired.json()["detail"]
 
@@ -272,7 +274,14 @@ def test_other_origins_change_nothing_and_sign_nobody_in(
 
 def test_a_token_needs_no_csrf_token_and_is_no_session(ada: Browser, api: httpx.Client) -> None:
     assert api.post("/v1/apps", json={"name": "shop"}).status_code == 201
-    assert api.get("/v1/session").status_code == 401
+    assert api.get("/v1/session").json() == {"user": None, "csrf_token": ""}
+
+
+def test_a_visitor_learns_that_nobody_is_signed_in(plane: ControlPlane) -> None:
+    with Browser(plane) as browser:
+        assert browser.get("/v1/session").json() == {"user": None, "csrf_token": ""}
+        said = browser.get("/v1/session", headers={"Sec-Fetch-Site": "cross-site"})
+        assert said.json()["code"] == "cross-site"
 
 
 def test_git_takes_no_cookie(ada: Browser) -> None:

@@ -1,6 +1,5 @@
 """What bin/up says when it cannot go on: the cause and the fix, and nothing is half done."""
 
-import json
 import os
 import signal
 import socket
@@ -11,7 +10,6 @@ import pytest
 from setup import engine, machine, others
 from setup.output import Problem
 from setup.place import CHECKOUT, Place
-from setup.up import main as up_main
 
 from hythe.settings import Settings
 
@@ -137,58 +135,6 @@ def test_engine_that_cannot_start_shows_the_end_of_its_log(
     assert "does not start" in caught.value.cause
     assert "no cgroups" in caught.value.details
     assert engine.stop(place) == ""
-
-
-def test_running_installation_refuses_other_settings(place: Place) -> None:
-    place.remember()
-    place.check_unchanged()
-    other = Place.of({"HYTHE_HOME": str(place.home), "HYTHE_HTTP_PORT": "9999"})
-    with pytest.raises(Problem, match=r"other settings: HYTHE_HTTP_PORT=8080 \(here 9999\)"):
-        other.check_unchanged()
-
-
-SETTINGS = {
-    "HYTHE_BIND": "0.0.0.0",
-    "HYTHE_DATABASE_URL": "postgresql://hythe:secret@127.0.0.1/hythe?password=secret",
-    "HYTHE_INSTANCE_MEMORY": "1073741824",
-}
-
-
-@pytest.mark.parametrize("lost", sorted(SETTINGS))
-@pytest.mark.parametrize("restart", [["--restart"], []])
-def test_settings_that_the_last_start_had_are_not_lost(
-    place: Place, lost: str, restart: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """bin/up --restart in a plain shell, and bin/up after bin/down; nothing stops or starts."""
-    home = {"HYTHE_HOME": str(place.home)}
-    Place.of({**home, **SETTINGS}).remember()
-    assert "secret" not in (place.run / "settings.json").read_text()
-    for name, value in {**home, **SETTINGS}.items():
-        if name != lost:
-            monkeypatch.setenv(name, value)
-    with pytest.raises(Problem, match=f"other settings: {lost}=") as caught:
-        up_main(["--yes", "--detach", *restart])
-    assert "--new-settings" in caught.value.fix
-    assert "secret" not in str(caught.value)
-
-
-def test_a_moved_database_is_the_one_that_the_home_names(place: Place) -> None:
-    home = {"HYTHE_HOME": str(place.home)}
-    place.remember()
-    moved = {"id": "abcdef", "moves": 1, "database": "postgresql://hythe:***@127.0.0.1/hythe"}
-    (place.home / "installation").write_text(json.dumps(moved))
-    url = "postgres://hythe:secret@127.0.0.1/hythe"
-    Place.of({**home, "HYTHE_DATABASE_URL": url}).check_unchanged()
-    with pytest.raises(Problem, match=r"HYTHE_DATABASE_URL=postgresql://hythe@127\.0\.0\.1/hythe"):
-        place.check_unchanged()
-    moved["database"] = f"sqlite:///{place.home}/hythe.db"
-    (place.home / "installation").write_text(json.dumps(moved))
-    place.check_unchanged()
-
-
-def test_every_setting_is_remembered() -> None:
-    kept = set(json.loads(Place.of({})._settings()))
-    assert kept == set(Settings.model_fields) - {"home"}
 
 
 def test_a_control_plane_that_somebody_started_is_named(

@@ -10,6 +10,8 @@ from conftest import missing
 from setup import service, units
 from setup.place import Place
 
+from hythe import homefile
+
 ODD = "ho me 100%"
 
 
@@ -53,15 +55,14 @@ def test_the_router_keeps_its_sockets_and_needs_nobody(odd: Place, tmp_path: Pat
     assert f'"{odd.home}/run/control.sock"'.replace("%", "%%") in command
 
 
-def test_settings_are_for_the_owner_only_and_survive_the_quotes(odd: Place, tmp_path: Path) -> None:
-    service.write(odd, tmp_path / "etc")
-    file = units.settings_file(odd)
-    assert file.stat().st_mode & 0o777 == 0o600
-    text = file.read_text()
-    assert "SECRET" not in text
-    shell = f'. "{file}"; printf "%s|%s" "$HYTHE_DOMAIN" "$HYTHE_HOME"'  # the same quotes
-    said = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, env={})
-    assert said.stdout == f'a"b$c d|{odd.home}'
+def test_the_services_have_the_settings_of_the_home(odd: Place, tmp_path: Path) -> None:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    for unit in units.NAMES:
+        parser.read_string(units.files(odd, tmp_path)[tmp_path / units.FOLDER / unit])
+        section = parser["Service"]
+        assert section["EnvironmentFile"] == f"{odd.home}/hythe.env".replace("%", "%%")
+        assert f'"HYTHE_HOME={odd.home}"'.replace("%", "%%") in section["Environment"]
 
 
 def test_a_higher_kernel_value_stays_and_the_old_ones_come_back(odd: Place, tmp_path: Path) -> None:
@@ -103,4 +104,4 @@ def test_a_dry_run_prints_and_writes_nothing(
     printed = capsys.readouterr().out
     assert "==> /etc/systemd/system/hythe-router.service" in printed
     assert "tcp_migrate_req=1" in printed
-    assert not units.settings_file(odd).exists()
+    assert not (odd.home / homefile.NAME).exists()

@@ -25,12 +25,8 @@ const KEY = ['session']
 
 /** The session, or null where nobody is signed in. */
 async function current(): Promise<Session | null> {
-  try {
-    return began(await take(api.GET('/v1/session')))
-  } catch (error) {
-    if (Problem.from(error).status === 401) return null
-    throw error
-  }
+  const { user, csrf_token } = await take(api.GET('/v1/session'))
+  return user && began({ user, csrf_token })
 }
 
 function began(session: Session): Session {

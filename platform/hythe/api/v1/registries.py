@@ -10,6 +10,7 @@ from sqlalchemy import select
 from hythe.api.auth import CurrentActor, needs
 from hythe.api.context import CurrentContext
 from hythe.api.v1.shapes import Answer, Body, Items
+from hythe.engine.port import Login
 from hythe.errors import NotFound
 from hythe.imagename import registry_host
 from hythe.model import Registry, Vault, Write
@@ -21,6 +22,7 @@ class RegistryLogin(Body):
     host: Annotated[str, Field(min_length=1, max_length=255, description="HOST or HOST:PORT")]
     username: Annotated[str, Field(min_length=1, max_length=200)]
     password: Annotated[str, Field(min_length=1, max_length=10_000)]
+    verify: bool = Field(True, description="Let the registry check them before they are stored.")
 
 
 class RegistryAnswer(Answer):
@@ -61,6 +63,8 @@ def list_registries(context: CurrentContext) -> Items[RegistryAnswer]:
 def login_registry(
     body: RegistryLogin, context: CurrentContext, actor: CurrentActor
 ) -> RegistryAnswer:
+    if body.verify:
+        context.check_login(registry_host(body.host), Login(body.username, body.password))
     with context.database.write() as tx:
         return _answer(log_in(tx, context.vault, body, actor.name))
 

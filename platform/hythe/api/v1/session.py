@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from hythe import logs
 from hythe.api import passwords, sessions
-from hythe.api.auth import CurrentActor, CurrentSession
+from hythe.api.auth import CurrentActor, CurrentSession, Visitor
 from hythe.api.context import Context, CurrentContext
 from hythe.api.v1.shapes import Answer, Body
 from hythe.errors import WrongPassword
@@ -36,6 +36,11 @@ class SessionAnswer(Answer):
     csrf_token: str = Field(description="Send it as X-CSRF-Token with all that is not a GET.")
 
 
+class VisitorAnswer(Answer):
+    user: UserAnswer | None = Field(description="Null where nobody is signed in.")
+    csrf_token: str = Field(description="Empty where nobody is signed in.")
+
+
 def sign_in(
     tx: Write, context: Context, user: User, request: Request, response: Response
 ) -> SessionAnswer:
@@ -48,9 +53,12 @@ def sign_in(
     return _answer(user.name, secret)
 
 
-@router.get("", summary="Show who is signed in")
-def show_session(actor: CurrentActor, secret: CurrentSession) -> SessionAnswer:
-    return _answer(actor.name, secret)
+@router.get("", summary="Show who is signed in, if anybody is")
+def show_session(visitor: Visitor) -> VisitorAnswer:
+    if visitor is None:
+        return VisitorAnswer(user=None, csrf_token="")
+    actor, secret = visitor
+    return VisitorAnswer(user=UserAnswer(name=actor.name), csrf_token=sessions.csrf_token(secret))
 
 
 @router.post("", status_code=201, summary="Sign in")

@@ -11,12 +11,14 @@ from docker.errors import NotFound as Absent
 from docker.utils import parse_repository_tag
 
 from hythe.engine.docker.build import DockerfileBuild
-from hythe.engine.docker.client import Client, brief, speaking
+from hythe.engine.docker.client import ANSWER_SECONDS, Client, brief, speaking
 from hythe.engine.docker.config import committed_config, environment, import_changes
-from hythe.engine.docker.pull import failure, watch
+from hythe.engine.docker.pull import failure, login_failure, watch
 from hythe.engine.port import Image, ImageConfig, Limits, Login
 from hythe.errors import EngineError
-from hythe.imagename import ImageName
+from hythe.imagename import DEFAULT_HOST, ImageName
+
+DOCKER_HUB = "https://index.docker.io/v1/"  # its name for logins, see docker/registry in moby
 
 
 class DockerImages:
@@ -51,6 +53,19 @@ class DockerImages:
         if error:
             raise failure(ref, name.host, error, login is not None)
         return self._present(name.reference)
+
+    def check_login(self, host: str, login: Login) -> None:
+        api = self._client.api  # its own login() would use the credentials for later pulls as well
+        body = {
+            "username": login.user,
+            "password": login.password,
+            "serveraddress": DOCKER_HUB if host == DEFAULT_HOST else host,
+        }
+        with speaking():
+            address = f"{api.base_url}/v{api.api_version}/auth"
+            answer = api.post(address, json=body, timeout=ANSWER_SECONDS)
+        if answer.status_code >= 400:
+            raise login_failure(host, login.user, answer.status_code, answer.text)
 
     def load_root(self, tar: Path, ref: str, config: ImageConfig) -> Image:
         if not tar.is_file():  # the SDK would take the path for a URL

@@ -1,5 +1,6 @@
 """A pull: its progress as lines, and its failures as errors of their kind."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -88,3 +89,26 @@ def failure(ref: str, host: str, error: str, logged_in: bool) -> EngineError:
     if any(words in said for words in _AWAY):
         return RegistryAway(f"{host} could not be reached: {brief(error)}")
     return EngineError(f"{ref} could not be pulled: {brief(error)}")
+
+
+def login_failure(host: str, user: str, status: int, answer: str) -> EngineError:
+    """The error for what an engine answered when a registry should check credentials."""
+    try:
+        error = str(json.loads(answer)["message"])
+    except (ValueError, KeyError, TypeError):
+        error = answer
+    said = error.lower()
+    if status == 401 or any(words in said for words in _DENIED):
+        return RegistryDenied(
+            f"{host} does not accept {user} with this password: {brief(error)}",
+            "Check both. Many registries want an access token in the password's place.",
+        )
+    if any(words in said for words in _AWAY):
+        return RegistryAway(
+            f"{host} could not be reached: {brief(error)}",
+            "Check its name, and that this machine reaches it; --no-verify stores them unchecked.",
+        )
+    return EngineError(
+        f"{host} did not check the credentials: {brief(error)}",
+        "Check its name. If it is a registry, --no-verify stores them unchecked.",
+    )

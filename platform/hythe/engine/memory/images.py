@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hythe.engine.memory.world import World
 from hythe.engine.port import Image, ImageConfig, Limits, Login
-from hythe.errors import BuildError, EngineError, ImageMissing
+from hythe.errors import BuildError, EngineError, ImageMissing, RegistryAway
 
 
 class MemoryImages:
@@ -22,6 +22,10 @@ class MemoryImages:
     ) -> Image:
         with self._world.call("pull"):
             raise ImageMissing(f"There is no registry, and no {ref}.")
+
+    def check_login(self, host: str, login: Login) -> None:
+        with self._world.call("check_login"):
+            raise RegistryAway(f"There is no registry, so no {host}.")
 
     def load_root(self, tar: Path, ref: str, config: ImageConfig) -> Image:
         with self._world.call("load_root"):
