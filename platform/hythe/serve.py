@@ -111,7 +111,7 @@ def _write_private(path: Path, text: str) -> None:
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
-        settings = Settings()
+        settings = Settings.read()
         match options.command:
             case "init":
                 init(settings)

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from itertools import zip_longest
 
@@ -266,7 +267,7 @@ def _say(*lines: str) -> None:
 
 
 def _next(settings: Settings, target: str) -> list[str]:
-    own = settings.model_copy(update={"database_url": ""})
+    own = replace(settings, database_url="")
     if same(target, f"sqlite:///{own.home / 'hythe.db'}"):
         return ["Next: unset HYTHE_DATABASE_URL, and start Hythe with bin/up."]
     return [

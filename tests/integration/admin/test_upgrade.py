@@ -1,6 +1,7 @@
 """What upgrade:check finds, on real databases; each finding that stops has a fix."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
         make_release(tx, Vault.open(settings.key_file), settings, make_app(tx))
     database.close()
     monkeypatch.setattr(upgrade, "_engine", lambda _names: iter(()))
-    return settings.model_copy(update={"api_port": 9})
+    return replace(settings, api_port=9)
 
 
 def report(settings: Settings) -> tuple[bool, str]:
