@@ -8,7 +8,7 @@ from bench.figure import as_json, table
 
 BENCHES = {
     "push": "a push to its first answer, failed requests, rollback, memory, bin/up again",
-    "api": "answers about 200 apps, how fast the dashboard is there, memory of 100 apps",
+    "api": "answers about 200 apps on both databases, the dashboard, memory of 100 apps",
     "router": "the router beside nginx, HAProxy, Envoy and Caddy",
     "table": "the router with 10,000 routes, and with 100 changes of its table a second",
 }

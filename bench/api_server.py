@@ -17,7 +17,7 @@ from hythe.source.stage import SourceStage
 
 
 def main() -> None:
-    settings = Settings()
+    settings = Settings.read()
     database = Database(settings.database)
     vault = Vault.open(settings.key_file)
     context = Context(
@@ -25,7 +25,7 @@ def main() -> None:
         database=database,
         vault=vault,
         names=Names(database.installation().id),
-        source=SourceStage(settings, database),
+        source=SourceStage(settings, database, vault),
         changes=ReleaseChanges(settings, vault),
         logs=LogReader(settings),
         check_login=docker.connect().images.check_login,

@@ -17,25 +17,26 @@ REST_SECONDS = 30
 MOST = 1.3  # times the memory with one app
 
 
-def measure() -> list[Figure]:
-    """On an installation of its own, which is removed afterwards."""
+def measure(store: str, database_url: str) -> list[Figure]:
+    """On an installation of its own, which is removed afterwards; the URL is empty for SQLite."""
     with tempfile.TemporaryDirectory(prefix="hythe-bench-") as folder:
-        installation = Installation(Path(folder) / "home")
+        installation = Installation(Path(folder) / "home", HYTHE_DATABASE_URL=database_url)
         try:
-            note("starting an installation, with one app")
+            note(f"starting an installation on {store}, with one app")
             installation.up("--no-example")
             installation.project("first", "wsgi-bare", Path(folder) / "first").push()
             one = idle(installation)
             note(f"starting {APPS - 1} more apps")
-            repeat(Database(f"sqlite:///{installation.home}/hythe.db"), APPS - 1)
+            url = database_url or f"sqlite:///{installation.home}/hythe.db"
+            repeat(Database(url), APPS - 1)
             many = idle(installation)
         finally:
             installation.remove()
     ratios = [after / before for before, after in zip(one, many, strict=True)]
     return [
-        Figure("idle memory, one app", one, "MiB"),
-        Figure(f"idle memory, {APPS} apps", many, "MiB"),
-        Figure(f"idle memory, {APPS} apps / one", ratios, "x", ("<=", MOST)),
+        Figure(f"idle memory, one app, {store}", one, "MiB"),
+        Figure(f"idle memory, {APPS} apps, {store}", many, "MiB"),
+        Figure(f"idle memory, {APPS} apps / one, {store}", ratios, "x", ("<=", MOST)),
     ]
 
 

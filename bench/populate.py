@@ -8,6 +8,7 @@ from hythe.model import (
     Build,
     ConfigVar,
     Database,
+    DeployKey,
     Deployment,
     Domain,
     Formation,
@@ -52,6 +53,7 @@ def populate(database: Database, vault: Vault, settings: Settings, apps: int) ->
             app.serving_id = _history(tx, settings, app, sealed)
             _instances(tx, app)
             tx.add_all(ConfigVar(app_id=app.id, key=key, value=sealed_var) for key in config)
+            tx.add(DeployKey(app_id=app.id, public="ssh-ed25519 AAAA", private=sealed_var))
             tx.add(Domain(app_id=app.id, host=f"www.app-{number:03}.example.com"))
         _texts(settings, app)
 

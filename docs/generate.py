@@ -1,10 +1,10 @@
 """Writes docs/reference/*.md from the code: `python docs/generate.py`; a test finds stale ones."""
 
+import dataclasses
 from pathlib import Path
 
-from pydantic_core import PydanticUndefined
-
 from hythe import errors
+from hythe.environment import LIMITS
 from hythe.route_settings import RouteSettings
 from hythe.settings import Settings
 
@@ -27,24 +27,17 @@ def settings() -> str:
         "| variable | default | what it is | limits |",
         "|---|---|---|---|",
     ]
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default in ("", PydanticUndefined) else f"`{field.default}`"
-        limits = ", ".join(filter(None, map(_limit, field.metadata)))
-        lines.append(f"| `HYTHE_{name.upper()}` | {default} | {field.description} | {limits} |")
+    for field in dataclasses.fields(Settings):
+        default = "" if field.default == "" else f"`{field.default}`"
+        limits = ", ".join(f"{LIMITS[key]} {n}" for key, n in field.metadata["limits"].items())
+        what = field.metadata["description"]
+        lines.append(f"| `HYTHE_{field.name.upper()}` | {default} | {what} | {limits} |")
     lines += [
         "",
         "`bin/up` and the other commands in `bin/` use the folder `.hythe` in the checkout when "
         "`HYTHE_HOME` is not set.",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _limit(constraint: object) -> str:
-    for attribute, words in {"ge": "at least", "gt": "more than", "le": "at most"}.items():
-        value = getattr(constraint, attribute, None)
-        if value is not None:
-            return f"{words} {value}"
-    return ""
 
 
 def error_codes() -> str:

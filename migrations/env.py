@@ -37,5 +37,5 @@ given = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    with create_engine(Settings().database).begin() as own:
+    with create_engine(Settings.read().database).begin() as own:
         run(own)

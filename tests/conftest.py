@@ -3,14 +3,14 @@
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import postgres
 import pytest
 import tables
-from postgres import Server, empty
 
-from bench import belongings
+from bench import belongings, postgres
+from bench.postgres import Server, empty
 from hythe.engine.port import Engine
 from hythe.errors import EngineAway
 from hythe.model import Database
@@ -88,7 +88,7 @@ def fresh(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Calla
     def make() -> Settings:
         if settings.database_url:
             empty(settings.database_url)
-        return settings.model_copy(update={"home": tmp_path_factory.mktemp("home")})
+        return replace(settings, home=tmp_path_factory.mktemp("home"))
 
     return make
 

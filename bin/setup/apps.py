@@ -12,7 +12,7 @@ from hythe.settings import Settings
 
 def stop() -> int:
     """Stop them all and open the firewall rules again; returns how many ran."""
-    settings = Settings()
+    settings = Settings.read()
     record = Record.load(settings)  # the database may be away
     if record is None:
         return 0

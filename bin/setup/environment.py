@@ -3,6 +3,7 @@
 pip does it, not a faster installer, because pip reads the index settings that people already have.
 """
 
+import compileall
 import fcntl
 import hashlib
 import json
@@ -18,6 +19,7 @@ from .machine import failed
 from .output import step
 from .place import CHECKOUT
 
+PLATFORM = CHECKOUT / "platform"
 VENV = CHECKOUT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "hythe.json"
@@ -46,8 +48,12 @@ def ready(*, dev: bool = False) -> bool:
 
 def ensure(*, dev: bool = False) -> None:
     """Make the environment, or bring it up to date. The stamp is written last."""
-    if ready(dev=dev):
-        return
+    if not ready(dev=dev):
+        _bring_up(dev=dev)
+    _compile()
+
+
+def _bring_up(*, dev: bool) -> None:
     with locked() as held:
         if not ready():
             _make(held)
@@ -64,11 +70,20 @@ def _make(held: int) -> None:
     with step("Installing Hythe's dependencies"):
         _install(RUN_LOCK, held)
     packages = VENV / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-    (packages / "hythe.pth").write_text(f"{CHECKOUT / 'platform'}\n")
+    (packages / "hythe.pth").write_text(f"{PLATFORM}\n")
     script = VENV / "bin" / "hythe"
     script.write_text(ENTRY_POINT)
     script.chmod(0o755)
     _write_stamp(run=_digest(RUN_LOCK))
+
+
+def _compile() -> None:
+    """Compile what changed of Hythe's own code, as pip does with what it installs.
+
+    Where Python may not write bytecode (PYTHONDONTWRITEBYTECODE, a service that is not root), each
+    start would compile it all again: 95 ms of processor time for a command that needs about 100.
+    """
+    compileall.compile_dir(PLATFORM, quiet=2)
 
 
 def _install(lock: Path, held: int) -> None:

@@ -112,7 +112,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         homefile.fill(os.environ)
-        settings = Settings()
+        settings = Settings.read()
         match options.command:
             case "init":
                 init(settings)

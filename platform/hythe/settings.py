@@ -3,18 +3,20 @@
 The reference in docs/reference/settings.md is generated from this class.
 """
 
+import dataclasses
 import ipaddress
+import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from hythe import environment
+from hythe.environment import Field
 
 
-class Settings(BaseSettings):
-    """The settings of one installation."""
-
-    model_config = SettingsConfigDict(env_prefix="HYTHE_", frozen=True)
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one installation; `read` checks them, code that makes its own is trusted."""
 
     home: Path = Field(Path(".hythe"), description="Folder that holds all state.")
     domain: str = Field("localhost", description="Apps answer at APP.DOMAIN.")
@@ -90,10 +92,22 @@ class Settings(BaseSettings):
     )
     parallel_starts: int = Field(4, ge=1, description="Instances that may boot at the same time.")
 
-    @field_validator("home")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+    def read(cls) -> "Settings":
+        """From the environment, `HYTHE_NAME` for each; raises InvalidSetting."""
+        return environment.read(cls, "HYTHE_", os.environ)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "home", Path(self.home).expanduser().absolute())
+
+    def to_json(self) -> dict[str, Any]:
+        """All of them, as `Settings(**document)` takes them."""
+        return {**dataclasses.asdict(self), "home": str(self.home)}
+
+    def changed(self) -> dict[str, Any]:
+        """Those that are not as they are by default, as in to_json."""
+        default = Settings().to_json()
+        return {name: value for name, value in self.to_json().items() if value != default[name]}
 
     @property
     def database(self) -> str:

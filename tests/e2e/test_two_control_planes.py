@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from load import Load
-from postgres import Server
 from tcp_proxy import Proxy
 
 from bench.installation import ROOT, Installation, Project, free_port, until
+from bench.postgres import Server
 from hythe.model.lead import LEAD_LOCK
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.postgres]

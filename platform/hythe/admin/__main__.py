@@ -20,20 +20,20 @@ def main(arguments: list[str]) -> int:
         if command == "backup":
             from hythe.admin.backup import backup
 
-            backup(Settings(), Path(rest[0]), lambda text: say(f"-----> {text}"))
+            backup(Settings.read(), Path(rest[0]), lambda text: say(f"-----> {text}"))
             say(" !     It holds the key to all config values: keep it as secret as these.")
         elif command == "restore":
             from hythe.admin.restore import restore
 
-            restore(Settings(), Path(rest[0]), lambda text: say(f"-----> {text}"))
+            restore(Settings.read(), Path(rest[0]), lambda text: say(f"-----> {text}"))
         elif command == "upgrade:check":
             from hythe.admin.upgrade import check
 
-            return 0 if check(Settings(), say) else 1
+            return 0 if check(Settings.read(), say) else 1
         elif command == "uninstall":  # the engine's part of it; see bin/setup/uninstall.py
             from hythe.admin.uninstall import remove
 
-            remove(Settings(), say)
+            remove(Settings.read(), say)
         else:
             raise SystemExit(f"no such command: {command}")
     except HytheError as error:

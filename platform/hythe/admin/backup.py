@@ -73,7 +73,7 @@ def _dump(settings: Settings, work: Path) -> dict[str, Any]:
                 for line in rows.dump(connection, table):
                     file.write(line + "\n")
                     counts[table.name] += 1
-        changed = settings.model_dump(mode="json", exclude=KEPT_OUT, exclude_defaults=True)
+        changed = settings.changed()
         return {
             "format": FORMAT,
             "version": hythe.__version__,
@@ -81,7 +81,7 @@ def _dump(settings: Settings, work: Path) -> dict[str, Any]:
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "counts": counts,
             "highest_ids": rows.highest_ids(connection),
-            "settings": changed,
+            "settings": {key: value for key, value in changed.items() if key not in KEPT_OUT},
         }
 
 

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def restore(settings: Settings, path: Path, say: Say) -> None:
     try:
         say(f"Checking {path}")
         manifest = _unpack(path, draft)
-        there = settings.model_copy(update={"home": draft})
+        there = replace(settings, home=draft)
         say(f"Loading {sum(manifest.counts.values())} rows of {manifest.made_at}")
         with schema.changing(there.database) as connection:
             _load(connection, manifest, draft / "rows")
@@ -241,7 +241,7 @@ def _unbundle(repository: Repository, bundle: Path, app: App, last: Source | Non
 
 def _explain(settings: Settings, manifest: Manifest, say: Say) -> None:
     say(f"Restored {manifest.counts['apps']} apps into {settings.home}.")
-    mine = settings.model_dump(mode="json")
+    mine = settings.to_json()
     for name, value in manifest.settings.items():
         if mine.get(name) != value:
             say(f"It ran with HYTHE_{name.upper()}={value}; here that is {mine.get(name)}.")

@@ -1,6 +1,7 @@
 """What `hythe uninstall` removes from the engine and the firewall; the set-up does the rest."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from hythe.admin.reading import reading
 from hythe.engine import docker
@@ -51,5 +52,5 @@ def _shared_database(settings: Settings) -> str:
     """Where the rows are when they are not in HYTHE_HOME."""
     record = Record.load(settings)
     url = record.database if record is not None else shown(settings.database)
-    own = shown(settings.model_copy(update={"database_url": ""}).database)
+    own = shown(replace(settings, database_url="").database)
     return "" if url == own else url

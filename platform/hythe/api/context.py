@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
-from hythe.api.certificate import Certificate
 from hythe.api.live import Live
 from hythe.api.open_streams import OpenStreams
 from hythe.api.throttle import SignInThrottle
@@ -17,6 +16,9 @@ from hythe.observe.reader import LogReader
 from hythe.release.changes import ReleaseChanges
 from hythe.settings import Settings
 from hythe.source.stage import SourceStage
+
+if TYPE_CHECKING:
+    from hythe.api.certificate import Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Context:
     live: Live = field(default_factory=Live)
     open_streams: OpenStreams = field(default_factory=OpenStreams)
     sign_ins: SignInThrottle = field(default_factory=SignInThrottle)
-    certificate: Callable[[], Certificate | None] = lambda: None  # for other machines
+    certificate: "Callable[[], Certificate | None]" = lambda: None  # for other machines
     leads: Callable[[], bool] = lambda: True  # whether the stages run in this control plane
 
 

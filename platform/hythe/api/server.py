@@ -6,15 +6,16 @@ import socket
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from fastapi import FastAPI
 
-from hythe.api import tls
-from hythe.api.tls import TlsListener
 from hythe.errors import PlatformError
 from hythe.settings import Settings
+
+if TYPE_CHECKING:
+    from hythe.api.tls import TlsListener
 
 GRACE_SECONDS = 2
 
@@ -23,7 +24,7 @@ class Server(uvicorn.Server):
     """Ends what stays open in good order, before the connections are cut."""
 
     def __init__(
-        self, app: FastAPI, listener: TlsListener | None, at_exit: Callable[[], None]
+        self, app: FastAPI, listener: "TlsListener | None", at_exit: Callable[[], None]
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -64,12 +65,14 @@ class Server(uvicorn.Server):
         )
 
 
-def open_tls(settings: Settings) -> TlsListener | None:
+def open_tls(settings: Settings) -> "TlsListener | None":
     """The listener for other machines; None while only this one is to reach the control plane."""
     if not settings.public:
         return None
+    from hythe.api import tls  # what reads certificates takes 4 MB
+
     try:
-        return TlsListener(settings, tls.listen(settings))
+        return tls.TlsListener(settings, tls.listen(settings))
     except OSError as error:
         raise PlatformError(
             f"The control plane cannot listen on {settings.bind}:{settings.api_port}: "

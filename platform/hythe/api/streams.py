@@ -91,7 +91,7 @@ async def deployment_events(
     ended, document = False, ""
     while True:
         was_ended = ended
-        lines = await run_sync(transcript.lines, offset)
+        lines = await run_sync(transcript.lines, offset) if transcript.size > offset else []
         if lines:
             offset = lines[-1][1]
             yield "".join(event("line", line, after) for line, after in lines)

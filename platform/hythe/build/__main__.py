@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
         print(f"[{time.monotonic() - started:5.1f} s] {text}", flush=True)
 
     try:
-        stack.ensure(docker.connect(), Settings(), progress)
+        stack.ensure(docker.connect(), Settings.read(), progress)
     except HytheError as error:
         print(f" !     {error.cause}\n !     {error.fix}", file=sys.stderr)
         return 1

@@ -169,7 +169,7 @@ class BuildStage:
     def _request(self, claim: Claim) -> Request:
         workspace = Workspace.of(self._settings, claim.build_id)
         return Request(
-            settings=self._settings.model_dump(mode="json"),
+            settings=self._settings.to_json(),
             installation=self._names.installation,
             app_id=claim.app_id,
             app=claim.app,

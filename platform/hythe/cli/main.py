@@ -1,5 +1,6 @@
 """The entry point of `hythe`."""
 
+import copy
 import sys
 from collections.abc import Sequence
 
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code: 0, 1 failed, 2 misused, 3 out of reach."""
     typed = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = cli(args=_joined(typed), prog_name="hythe", standalone_mode=False)
+        arguments = _joined(typed)
+        code = _only(arguments[:1])(args=arguments, prog_name="hythe", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except Failure as failure:
@@ -58,6 +60,17 @@ def _joined(typed: list[str]) -> list[str]:
     if len(typed) > 1 and f"{typed[0]}:{typed[1]}" in names:
         return [f"{typed[0]}:{typed[1]}", *typed[2:]]
     return typed
+
+
+def _only(names: list[str]) -> typer.Typer:
+    """The command line with no other commands than these: making all of them takes a while."""
+    chosen = [command for command in cli.registered_commands if command.name in names]
+    if not chosen:
+        return cli
+    only = copy.copy(cli)
+    only.registered_commands = chosen
+    only.callback()(lambda: None)  # else Typer leaves the name of a single command out
+    return only
 
 
 def _names() -> list[str]:

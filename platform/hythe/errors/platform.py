@@ -17,6 +17,13 @@ class BadBackup(PlatformError):
     default_fix = "Copy the file again from where it was made, or take another backup."
 
 
+class InvalidSetting(PlatformError):
+    """A setting cannot be used."""
+
+    code = "setting"
+    default_fix = "Correct the variable; docs/reference/settings.md says what it takes."
+
+
 class NotEmpty(PlatformError):
     """There is data already."""
 

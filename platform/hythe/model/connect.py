@@ -11,6 +11,10 @@ from hythe.errors import PlatformError
 LEASE_SECONDS = 10
 """How long a control plane may be silent before PostgreSQL takes away what it holds."""
 
+_SQLITE: dict[str, Any] = {
+    "cached_statements": 16  # of 17 KB each in each connection of the pool; Python's default is 128
+}
+
 _POSTGRES: dict[str, Any] = {
     "connect_timeout": 5,
     "tcp_user_timeout": LEASE_SECONDS * 1000,  # a server that is cut off is away, not slow
@@ -30,7 +34,7 @@ def connect(url: str, who: str = "hythe", **options: Any) -> Engine:
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        return create_engine(parsed, **options)
+        return create_engine(parsed, connect_args=_SQLITE, **options)
     options.setdefault("pool_pre_ping", True)
     named = {**_POSTGRES, "application_name": who}
     return create_engine(parsed, connect_args=named, **options)

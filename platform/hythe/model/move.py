@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from itertools import zip_longest
 
@@ -275,5 +276,5 @@ def _say(*lines: str) -> None:
 
 def _is_own(settings: Settings, target: str) -> bool:
     """Whether it is the SQLite file of the home, where the rows are without a setting."""
-    own = settings.model_copy(update={"database_url": ""})
+    own = replace(settings, database_url="")
     return same(target, own.database)

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -308,9 +309,7 @@ def test_a_database_that_was_left_by_a_move_is_not_backed_up(
     assert re.search(fix, gone.value.fix)
     assert not (settings.home / "hythe.db").exists()
 
-    moved = settings.model_copy(
-        update={"database_url": postgres_url.replace("postgresql+psycopg:", "postgres:")}
-    )
+    moved = replace(settings, database_url=postgres_url.replace("postgresql+psycopg:", "postgres:"))
     backup(moved, tmp_path / "file", nothing)
     assert (tmp_path / "file").exists()
 

@@ -3,14 +3,15 @@
 import json
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders import make_app, make_release
-from postgres import Server
 from sqlalchemy import create_engine, text
 
 import hythe
+from bench.postgres import Server
 from hythe.admin import upgrade
 from hythe.errors import EngineAway
 from hythe.model import Database, Vault, schema
@@ -29,7 +30,7 @@ def home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
         make_release(tx, Vault.open(settings.key_file), settings, make_app(tx))
     database.close()
     monkeypatch.setattr(upgrade, "_engine", lambda _names: iter(()))
-    return settings.model_copy(update={"api_port": 9})
+    return replace(settings, api_port=9)
 
 
 def report(settings: Settings) -> tuple[bool, str]:
@@ -117,7 +118,7 @@ def test_other_control_planes_on_the_database_are_named(
         database.installation()
         leader, other = Lead(database), Lead(database)
         assert leader.try_take() and not other.try_take()
-        settings = home.model_copy(update={"database_url": url})
+        settings = replace(home, database_url=url)
         engine = connect(url)
         with engine.connect() as connection:
             found = list(upgrade._others(settings, connection))

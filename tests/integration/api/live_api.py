@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import httpx
 import uvicorn
@@ -101,7 +102,7 @@ def control_plane(settings: Settings, database: Database) -> Iterator[ControlPla
     """Serve the API on a free port of 127.0.0.1, and take pushes in, until the block ends."""
     with ExitStack() as held:
         listener = held.enter_context(socket.create_server(("127.0.0.1", 0)))
-        settings = settings.model_copy(update={"api_port": listener.getsockname()[1]})
+        settings = replace(settings, api_port=listener.getsockname()[1])
         vault = Vault.open(settings.key_file)
         source = SourceStage(settings, database, vault)
         context = Context(

@@ -4,6 +4,7 @@ import json
 import tarfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from .live_api import ControlPlane
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"upload_limit": 2 * 1024 * 1024})
+    return replace(settings, upload_limit=2 * 1024 * 1024)
 
 
 @pytest.fixture

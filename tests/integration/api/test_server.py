@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -22,7 +23,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 def url(settings: Settings) -> Iterator[str]:
-    settings = settings.model_copy(update={"api_port": free_port()})
+    settings = replace(settings, api_port=free_port())
     server = Server(echo, None, lambda: None)  # type: ignore[arg-type]
     run = threading.Thread(target=server.run, args=([open_plain(settings)],), daemon=True)
     run.start()

@@ -41,7 +41,7 @@ class OverTls:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         self.plane = plane
-        self.settings = plane.settings.model_copy(update={"api_port": port})
+        self.settings = replace(plane.settings, api_port=port)
         listening = socket.create_server(("127.0.0.1", 0))
         listening.setblocking(False)
         self.port = listening.getsockname()[1]
@@ -115,14 +115,14 @@ def test_it_is_made_again_when_it_no_longer_fits(
 ) -> None:
     made = certificate.ensure(settings, NOW)
     later = NOW + datetime.timedelta(days=days)
-    again = certificate.ensure(settings.model_copy(update=change), later)
+    again = certificate.ensure(replace(settings, **change), later)
     assert again.fingerprint != made.fingerprint
     assert again.expires > later
 
 
 def test_a_certificate_that_is_given_is_checked(settings: Settings, tmp_path: Path) -> None:
     made = certificate.ensure(settings, NOW)
-    other = certificate.ensure(settings.model_copy(update={"home": tmp_path / "other"}), NOW)
+    other = certificate.ensure(replace(settings, home=tmp_path / "other"), NOW)
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("nothing")
     locked = tmp_path / "locked.pem"
@@ -130,7 +130,7 @@ def test_a_certificate_that_is_given_is_checked(settings: Settings, tmp_path: Pa
     subprocess.run([*lock, "-out", str(locked)], check=True, capture_output=True)
 
     def refused(cert: Path | str, key: Path | str, days: int = 0) -> str:
-        given = settings.model_copy(update={"tls_cert": str(cert), "tls_key": str(key)})
+        given = replace(settings, tls_cert=str(cert), tls_key=str(key))
         with pytest.raises(BadCertificate) as error:
             certificate.ensure(given, NOW + datetime.timedelta(days=days))
         return error.value.cause

@@ -2,6 +2,8 @@
 
 import re
 import tomllib
+from importlib.util import cache_from_source
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -39,6 +41,13 @@ def test_lock_is_hashed_and_names_no_index(lock: str) -> None:
     assert "://" not in text
     for line in re.findall(r"^[a-z].*", text, re.MULTILINE):
         assert line.endswith("\\"), f"{line} has no hash"
+
+
+def test_the_code_is_compiled_ahead() -> None:
+    environment.ensure(dev=True)  # it is ready: the test runs in it
+    modules = list((CHECKOUT / "platform").rglob("*.py"))
+    assert modules
+    assert [path for path in modules if not Path(cache_from_source(str(path))).exists()] == []
 
 
 def test_environment_is_stale_once_a_lock_changes(

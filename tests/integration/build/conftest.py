@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,7 @@ def start(builds: Builds, nursery: Nursery) -> Iterator[Callable[..., BuildStage
     stages: list[BuildStage] = []
 
     def start(**changes: object) -> BuildStage:
-        settings = builds.settings.model_copy(update=changes)
+        settings = replace(builds.settings, **changes)
         stage = BuildStage(
             settings, builds.database, builds.engine, builds.names, builds.vault, nursery
         )

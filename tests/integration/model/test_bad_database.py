@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from postgres import NOBODY, Server
 from sqlalchemy import text
 
+from bench.postgres import NOBODY, Server
 from hythe.errors import DatabaseAway, DatabaseFull, InvalidValue, OtherInstallation
 from hythe.model import App, Database, Event, Installation, schema
 from hythe.model.connect import connect

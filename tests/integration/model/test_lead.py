@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from builders import make_app
-from postgres import Server
 from sqlalchemy import select, text
 
 from bench.installation import until
+from bench.postgres import Server
 from hythe.engine.fenced import fenced
 from hythe.engine.memory import Memory
 from hythe.engine.port import ContainerSpec

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def moved(settings: Settings, url: str) -> Settings:
-    return settings.model_copy(update={"database_url": url})
+    return replace(settings, database_url=url)
 
 
 def test_every_row_arrives_and_the_source_stays_as_it_was(
@@ -199,7 +200,7 @@ def test_a_move_while_another_control_plane_leads_is_refused(
 ) -> None:
     schema.migrate(postgres_url)
     database = Database(postgres_url)
-    elsewhere = settings.model_copy(update={"home": settings.home / "elsewhere"})
+    elsewhere = replace(settings, home=settings.home / "elsewhere")
     elsewhere.home.mkdir()
     if urls[1] == postgres_url:
         establish(elsewhere, database)

@@ -1,6 +1,7 @@
 """No more instances boot at once than may, whoever asks."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 from builders import make_app, make_deployment
@@ -33,7 +34,7 @@ def slots(database: Database, *states: str) -> list[Slot]:
 
 
 def test_those_that_boot_already_take_places(settings: Settings, database: Database) -> None:
-    boots = Boots(settings.model_copy(update={"parallel_starts": 3}), database)
+    boots = Boots(replace(settings, parallel_starts=3), database)
     mine = slots(database, "starting", "starting", "pending", "pending")
     assert boots.free() == 1
     assert boots.take(mine[2:]) == [mine[2]]
@@ -44,14 +45,14 @@ def test_those_that_boot_already_take_places(settings: Settings, database: Datab
 
 
 def test_one_that_boots_may_be_started_again(settings: Settings, database: Database) -> None:
-    boots = Boots(settings.model_copy(update={"parallel_starts": 1}), database)
+    boots = Boots(replace(settings, parallel_starts=1), database)
     (mine,) = slots(database, "starting")
     assert boots.take([mine]) == [mine]
     assert boots.take([mine]) == []
 
 
 def test_one_that_hangs_holds_up_nobody(settings: Settings, database: Database) -> None:
-    boots = Boots(settings.model_copy(update={"parallel_starts": 1}), database)
+    boots = Boots(replace(settings, parallel_starts=1), database)
     hangs, waits = slots(database, "starting", "pending")
     with database.write() as tx:
         tx.get_one(Instance, hangs.id).started_at = now() - timedelta(hours=1)
@@ -61,7 +62,7 @@ def test_one_that_hangs_holds_up_nobody(settings: Settings, database: Database) 
 def test_apps_that_are_looked_at_at_once_share_the_places(
     settings: Settings, database: Database
 ) -> None:
-    boots = Boots(settings.model_copy(update={"parallel_starts": 4}), database)
+    boots = Boots(replace(settings, parallel_starts=4), database)
     mine = slots(database, *["pending"] * 40)
     taken: list[Slot] = []
     threads = [

@@ -1,6 +1,7 @@
 """Which instances get requests, and when a table gets a new version."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from builders import make_app, make_deployment, make_release
@@ -142,7 +143,7 @@ def test_no_app_gets_the_control_planes_name(
     """The domain was free when the app got it; then the operator chose HYTHE_DOMAIN."""
     with database.write() as tx:
         tx.add(Domain(app_id=app.id, host="hythe.example.com"))
-    chosen = settings.model_copy(update={"domain": "example.com", "bind": "0.0.0.0"})
+    chosen = replace(settings, domain="example.com", bind="0.0.0.0")
     Publisher(chosen, database, vault, 9, sent.append).publish()
     route, control = RouteTable.loads(json.dumps(sent[0].to_json())).routes
     assert "hythe.example.com" not in route.hosts

@@ -1,14 +1,13 @@
 """Certificates: what an app shows by TLS. Private keys go in and never come out."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hythe.api import pem
 from hythe.api.auth import CurrentActor, needs
 from hythe.api.context import CurrentContext
 from hythe.api.v1.apps import find_app, implied_host
@@ -16,6 +15,9 @@ from hythe.api.v1.shapes import Answer, Body, Items
 from hythe.errors import InvalidValue, NotFound
 from hythe.model import App, Certificate, Domain, Vault, Write, now
 from hythe.settings import Settings
+
+if TYPE_CHECKING:
+    from hythe.api.pem import Pair
 
 router = APIRouter(prefix="/apps/{app}/certificates", tags=["certificates"])
 
@@ -36,7 +38,7 @@ class CertificateAnswer(Answer):
 
 
 def add(
-    tx: Write, settings: Settings, vault: Vault, app: App, pair: pem.Pair, actor: str
+    tx: Write, settings: Settings, vault: Vault, app: App, pair: "Pair", actor: str
 ) -> Certificate:
     """Keep a certificate; it takes the place of one with the same names. Raises InvalidValue."""
     row = Certificate(
@@ -92,6 +94,8 @@ def list_certificates(app: str, context: CurrentContext) -> Items[CertificateAns
 def add_certificate(
     app: str, body: NewCertificate, context: CurrentContext, actor: CurrentActor
 ) -> CertificateAnswer:
+    from hythe.api import pem  # what reads certificates takes 4 MB, and is seldom used
+
     pair = pem.read(body.chain, body.key, now())
     with context.database.write() as tx:
         row = find_app(tx, app)

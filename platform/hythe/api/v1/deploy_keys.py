@@ -7,7 +7,6 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hythe import sshkey
 from hythe.api.auth import CurrentActor, needs
 from hythe.api.context import CurrentContext
 from hythe.api.v1.apps import find_app
@@ -28,6 +27,8 @@ def ensure(tx: Write, vault: Vault, app: App, actor: str, *, rotate: bool) -> De
     row = _find(tx, app)
     if row is not None and not rotate:
         return row
+    from hythe import sshkey  # what makes keys takes 4 MB, and is seldom used
+
     public, private = sshkey.make(f"hythe-{app.name}")
     row = row or DeployKey(app_id=app.id)
     row.public, row.private, row.created_at = public, vault.seal(private), now()

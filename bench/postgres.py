@@ -1,4 +1,7 @@
-"""A PostgreSQL server of a test run's own, from Debian's package, in a temporary folder."""
+"""A PostgreSQL server of a run's own, from Debian's package, in a temporary folder.
+
+The tests use it as well. It does not wait for its disk.
+"""
 
 import os
 import secrets
