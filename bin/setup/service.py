@@ -97,7 +97,6 @@ def install(place: Place, yes: bool, etc: Path = ETC) -> None:
         for program in programs(place):
             if program.process(place) and not _runs(program.name):
                 program.stop(place)
-        _systemctl("enable", *units.NAMES)
         start(place, etc=etc)
     for line in (etc / units.SYSCTL).read_text().splitlines():
         if "=" in line and not line.startswith("#"):
@@ -131,7 +130,8 @@ def uninstall(place: Place, etc: Path = ETC) -> None:
         say("=====> This installation has no services")
         return
     with step("Stopping Hythe's services"):
-        subprocess.run(["systemctl", "disable", "--now", *units.NAMES], capture_output=True)
+        there = [name for name in units.NAMES if (etc / units.FOLDER / name).exists()]
+        subprocess.run(["systemctl", "disable", "--now", *there], capture_output=True)
     remove(place, etc)
     _systemctl("daemon-reload")
     say("=====> The services are gone; bin/up starts Hythe without them")
@@ -151,15 +151,15 @@ def start(place: Place, *, restart: bool = False, etc: Path = ETC) -> None:
     """Start the services with the settings of this environment, and wait until they answer."""
     write(place, etc)  # the router's ports are in its unit
     _systemctl("daemon-reload")
+    _systemctl("enable", *units.NAMES)  # an older version may not have had all of them
     _systemctl("restart" if restart else "start", *units.NAMES)
     deadline = time.monotonic() + READY_SECONDS
     for program in programs(place):
         while not program.answers():
             if time.monotonic() > deadline:
-                unit = units.CONTROL if program.name == "control-plane" else units.ROUTER
                 raise Problem(
                     f"The {program.name.replace('-', ' ')} does not answer.",
-                    f"See why: journalctl --namespace hythe -u {unit}",
+                    f"See why: journalctl --namespace hythe -u {units.UNITS[program.name]}",
                 )
             time.sleep(0.05)
 
@@ -170,8 +170,7 @@ def stop(*names: str) -> None:
 
 
 def _runs(name: str) -> bool:
-    unit = units.CONTROL if name == "control-plane" else units.ROUTER
-    return subprocess.run(["systemctl", "-q", "is-active", unit]).returncode == 0
+    return subprocess.run(["systemctl", "-q", "is-active", units.UNITS[name]]).returncode == 0
 
 
 def _systemctl(*arguments: str) -> None:

@@ -133,6 +133,11 @@ class FileTail:
                 return file.position
         return self._position
 
+    @property
+    def behind(self) -> bool:
+        """Whether the last read left complete lines, as far as it could tell."""
+        return any(file.more for file in self._held)
+
     def read(self, limit: int = READ_BYTES) -> list[bytes]:
         """New complete lines without newline, about limit bytes; raises PermissionError."""
         if self._is_unchanged():
