@@ -147,13 +147,14 @@ def test_a_restart_of_the_router_refuses_no_connection(machine: Machine) -> None
     assert set(json.loads(asking.communicate(timeout=60)[0])["seen"]) == {"404"}
 
 
-def test_a_killed_control_plane_is_started_again(machine: Machine) -> None:
-    pid = machine.property("hythe", "MainPID")
+@pytest.mark.parametrize("unit", ["hythe", "hythe-collector"])
+def test_a_killed_program_is_started_again(machine: Machine, unit: str) -> None:
+    pid = machine.property(unit, "MainPID")
     machine.run("kill", "-9", pid)
-    until(lambda: machine.property("hythe", "MainPID") not in ("0", pid))
+    until(lambda: machine.property(unit, "MainPID") not in ("0", pid))
 
 
-def test_a_boot_brings_both_back(
+def test_a_boot_brings_all_back(
     machine: Machine, record_property: Callable[[str, object], None]
 ) -> None:
     began = time.monotonic()
@@ -161,7 +162,8 @@ def test_a_boot_brings_both_back(
     subprocess.run(["docker", "start", machine.container], check=True, timeout=30)
     until(machine.answers, 60)
     record_property("from the power cut to the first answer", f"{time.monotonic() - began:.1f} s")
-    until(lambda: machine.property("hythe", "ActiveState") == "active")
+    for unit in ("hythe", "hythe-collector"):
+        until(lambda unit=unit: machine.property(unit, "ActiveState") == "active")
 
 
 def test_down_and_up_and_restart_go_through_systemd(machine: Machine) -> None:
@@ -171,10 +173,14 @@ def test_down_and_up_and_restart_go_through_systemd(machine: Machine) -> None:
     assert machine.property("hythe", "ActiveState") == "inactive"
     machine.run(str(ROOT / "bin" / "up"), "--detach", "--yes", "--no-example")
     assert machine.answers()
-    before = [machine.property(unit, "MainPID") for unit in ("hythe", "hythe-router")]
+    before = [
+        machine.property(unit, "MainPID") for unit in ("hythe", "hythe-router", "hythe-collector")
+    ]
     asking = machine.asks(20)
     machine.run(str(ROOT / "bin" / "up"), "--restart", "--detach", "--yes", "--no-example")
-    after = [machine.property(unit, "MainPID") for unit in ("hythe", "hythe-router")]
+    after = [
+        machine.property(unit, "MainPID") for unit in ("hythe", "hythe-router", "hythe-collector")
+    ]
     assert not set(before) & set(after)
     assert set(json.loads(asking.communicate(timeout=60)[0])["seen"]) == {"404"}
 

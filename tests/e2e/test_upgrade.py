@@ -112,7 +112,7 @@ def test_the_previous_commits_installation_goes_on_under_this_code(
     assert load.failures == []
     assert containers(old) == before
     assert project.hythe("logs", "-s", "app").startswith(log)  # each line once
-    for program in ("control-plane", "router"):
+    for program in ("control-plane", "router", "collector"):
         assert str(previous) not in Path(f"/proc/{old.pid(program)}/environ").read_text()
     (project.folder / "more.txt").write_text("more\n")
     project.commit("More")

@@ -21,7 +21,7 @@ many may have come too late for older ones."""
 LATE_SECONDS = 1.0
 """For how long a rotated file is watched for writers that have not noticed yet."""
 
-READ_BYTES = 1024 * 1024
+READ_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,3 +172,14 @@ def test_lines_written_while_nobody_collected_arrive_later(machine: Machine) -> 
     removal.join(20)
     assert machine.engine.instances.get(container.id) is None
     assert sorted(machine.texts()) == ["late", "r"]
+
+
+def test_what_cannot_be_read_from_files_is_asked_of_the_engine(machine: Machine) -> None:
+    eventually(lambda: machine.settings.home.joinpath("run", "collector.lock").exists())
+    machine.kill()
+    container = machine.run("echo one; exec sleep 60")
+    said = machine.settings.home / "collect" / f"{container.id}.json"
+    said.write_text(said.read_text().replace(str(container.log_path), "/not/on/this/machine"))
+    machine.start()
+    eventually(lambda: machine.texts() == ["one"])
+    machine.engine.instances.remove(container.id)
