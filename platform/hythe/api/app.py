@@ -31,6 +31,7 @@ from hythe.api.v1 import (
     state,
     tokens,
 )
+from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
@@ -79,7 +80,8 @@ def endpoints() -> FastAPI:
 
 def healthz(context: CurrentContext) -> dict[str, str]:
     role = "leader" if context.leads() else "stand-by"
-    return {"status": "ok", "version": __version__, "role": role}
+    collector = "away" if silence(context.settings.home) > LONG_SECONDS else "works"
+    return {"status": "ok", "version": __version__, "role": role, "collector": collector}
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 BEAT_SECONDS = 5.0
+LONG_SECONDS = 3 * BEAT_SECONDS
+"""A collector that was silent for so long does not work."""
 
 
 def pulse_file(home: Path) -> Path:
