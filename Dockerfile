@@ -1,4 +1,4 @@
-# Hythe's own image, for docker-compose.yml: the control plane and the router.
+# Hythe's own image, for docker-compose.yml: the control plane, the router and the log collector.
 #
 #   DOCKER_BUILDKIT=1 docker build -t hythe .
 #

@@ -206,6 +206,7 @@ def idle_memory(installation: Installation) -> list[Figure]:
         Figure("idle memory, control plane", control, "MiB"),
         Figure("idle memory, router with two workers", router, "MiB"),
         Figure("idle memory, both", total, "MiB", ("<=", 150)),
+        Figure("idle memory, log collector", [pss(installation.pid("collector"))], "MiB"),
         Figure("idle memory, supervisor", [pss(installation.pid("supervisor"))], "MiB"),
     ]
 

@@ -1,5 +1,6 @@
-"""The two long-running programs of an installation: the control plane and the router."""
+"""The long-running programs of an installation: control plane, router and log collector."""
 
+import fcntl
 import http.client
 import os
 import subprocess
@@ -64,8 +65,9 @@ class Program:
         return process is not None
 
 
-def programs(place: Place) -> tuple[Program, Program]:
-    """The control plane and the router, in the order in which they start."""
+def programs(place: Place) -> tuple[Program, Program, Program]:
+    """The control plane, the router and the collector, in the order in which they start and stop:
+    the last lines of the others are collected too."""
     control = ("127.0.0.1", place.api_port)
     return (
         Program(
@@ -93,7 +95,25 @@ def programs(place: Place) -> tuple[Program, Program]:
             lambda: status(place.router_address, "/") is not None,
             stop_seconds=40,
         ),
+        Program(
+            "collector",
+            (str(PYTHON), "-m", "hythe.observe", "--home", str(place.home)),
+            lambda: is_locked(place.run / "collector.lock"),
+            stop_seconds=10,
+        ),
     )
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a program holds the lock of a file, as the collector does while it works."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
 
 
 def status(address: tuple[str, int], path: str) -> int | None:

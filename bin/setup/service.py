@@ -96,7 +96,6 @@ def install(place: Place, yes: bool, etc: Path = ETC) -> None:
         for program in programs(place):
             if program.process(place) and not _runs(program.name):
                 program.stop(place)
-        _systemctl("enable", *units.NAMES)
         start(place, etc=etc)
     for line in (etc / units.SYSCTL).read_text().splitlines():
         if "=" in line and not line.startswith("#"):
@@ -128,7 +127,8 @@ def uninstall(place: Place, etc: Path = ETC) -> None:
         say("=====> This installation has no services")
         return
     with step("Stopping Hythe's services"):
-        subprocess.run(["systemctl", "disable", "--now", *units.NAMES], capture_output=True)
+        there = [name for name in units.NAMES if (etc / units.FOLDER / name).exists()]
+        subprocess.run(["systemctl", "disable", "--now", *there], capture_output=True)
     remove(place, etc)
     _systemctl("daemon-reload")
     say("=====> The services are gone; bin/up starts Hythe without them")
@@ -149,6 +149,7 @@ def start(place: Place, *, restart: bool = False, etc: Path = ETC) -> None:
     before = _router_unit(etc)
     write(place, etc)  # the router's ports are in its unit
     _systemctl("daemon-reload")
+    _systemctl("enable", *units.NAMES)  # an older version may not have had all of them
     names = list(units.NAMES)
     if restart and before == _router_unit(etc):  # another unit takes effect at a start only
         router = next(program for program in programs(place) if program.name == "router")
@@ -159,10 +160,9 @@ def start(place: Place, *, restart: bool = False, etc: Path = ETC) -> None:
     for program in programs(place):
         while not program.answers():
             if time.monotonic() > deadline:
-                unit = units.CONTROL if program.name == "control-plane" else units.ROUTER
                 raise Problem(
                     f"The {program.name.replace('-', ' ')} does not answer.",
-                    f"See why: journalctl --namespace hythe -u {unit}",
+                    f"See why: journalctl --namespace hythe -u {units.UNITS[program.name]}",
                 )
             time.sleep(0.05)
 
@@ -178,8 +178,7 @@ def stop(*names: str) -> None:
 
 
 def _runs(name: str) -> bool:
-    unit = units.CONTROL if name == "control-plane" else units.ROUTER
-    return subprocess.run(["systemctl", "-q", "is-active", unit]).returncode == 0
+    return subprocess.run(["systemctl", "-q", "is-active", units.UNITS[name]]).returncode == 0
 
 
 def _systemctl(*arguments: str) -> None:

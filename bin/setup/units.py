@@ -1,7 +1,7 @@
 """What systemd is told: units, limits and settings, as text.
 
-Two services: the control plane, which also collects logs, and the router. Neither needs the other
-to start, so the router serves from its snapshot while the control plane is still on its way.
+Three services: the control plane, the router and the log collector. None needs another to start,
+so the router serves from its snapshot while the control plane is still on its way.
 """
 
 import os
@@ -19,7 +19,9 @@ BEFORE = "# before: "
 FOLDER = "systemd/system"
 CONTROL = "hythe.service"
 ROUTER = "hythe-router.service"
-NAMES = (ROUTER, CONTROL)
+COLLECTOR = "hythe-collector.service"
+NAMES = (ROUTER, CONTROL, COLLECTOR)
+UNITS = {"control-plane": CONTROL, "router": ROUTER, "collector": COLLECTOR}  # by program
 SYSCTL = "sysctl.d/60-hythe.conf"
 JOURNAL = "systemd/journald@hythe.conf"
 JOURNAL_SIZE = "200M"
@@ -57,7 +59,7 @@ WantedBy=multi-user.target
 
 def files(place: Place, etc: Path) -> dict[Path, str]:
     """Every file that belongs to the services, with its text."""
-    control, router = programs(place)
+    control, router, collector = programs(place)
     return {
         etc / FOLDER / CONTROL: _unit(
             place,
@@ -93,6 +95,24 @@ def files(place: Place, etc: Path) -> dict[Path, str]:
                 "ProtectKernelTunables=yes\n"
                 "CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE CAP_KILL"
                 " CAP_SETUID CAP_SETGID\n"  # its workers become an unprivileged user
+            ),
+            needs="",
+        ),
+        etc / FOLDER / COLLECTOR: _unit(
+            place,
+            "Hythe log collector",
+            collector.command,
+            place.run / "collector.pid",
+            service=(
+                "Type=exec\n"
+                "RestartSec=100ms\n"
+                f"TimeoutStopSec={collector.stop_seconds:.0f}\n"
+                "LimitNOFILE=65536\n"
+                "ProtectSystem=strict\n"
+                f"ReadWritePaths={_quoted(str(place.home))}\n"
+                "ProtectKernelTunables=yes\n"
+                # The engine's log files belong to another user where it maps users.
+                "CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH\n"
             ),
             needs="",
         ),

@@ -167,7 +167,7 @@ def _build_dashboard(place: Place) -> None:
 
 
 def _check_ports(place: Place) -> None:
-    control, router = programs(place)
+    control, router, _ = programs(place)
     if not control.process(place):
         machine.check_port("127.0.0.1", place.api_port, "HYTHE_API_PORT")
     if not router.process(place):

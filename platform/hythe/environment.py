@@ -1,6 +1,6 @@
 """Settings from environment variables: a dataclass says which there are, and what each takes.
 
-Without pydantic: the process that builds are forked from would hold it for nothing else (ADR 17).
+Without pydantic: the process that builds are forked from would hold it for nothing else (ADR 18).
 """
 
 import dataclasses

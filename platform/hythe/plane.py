@@ -19,7 +19,8 @@ from hythe.model.hearing import Hearing
 from hythe.model.identity import Record, recognise
 from hythe.model.lead import Lead
 from hythe.names import Names
-from hythe.observe.collect import Collector
+from hythe.observe.collection import Collection
+from hythe.observe.directory import Directory
 from hythe.observe.reader import LogReader
 from hythe.observe.store import LogStore
 from hythe.release.changes import ReleaseChanges
@@ -126,18 +127,19 @@ def _stages(
     isolate()
     build = BuildStage(settings, database, engine, names, vault, nursery)
     store = LogStore(settings)
-    collector = Collector(settings, database, engine, names)
-    release = ReleaseStage(settings, database, engine, names, vault, collector.complete)
+    directory = Directory(settings, database)
+    watched = Collection(settings, names, store).watched(engine, directory.refresh)
+    release = ReleaseStage(settings, database, watched, names, vault)
     run_stage = RunStage(
         settings,
         database,
-        engine,
+        watched,
         names,
         vault,
         epoch=installation.epoch,
         say=store.say,
-        complete=collector.complete,
+        announce=directory.refresh,
         isolate=isolate,
-        forget=[build.forget, release.forget, store.remove],
+        forget=[build.forget, release.forget, directory.forget, store.remove],
     )
-    return [collector, run_stage, release, source, build]
+    return [run_stage, release, source, build]

@@ -56,10 +56,10 @@ class Stack:
         return run(*command, *arguments, env=settings)
 
     def healthy(self) -> bool:
-        """Whether all three services say so."""
+        """Whether all four services say so."""
         label = f"com.docker.compose.project={self.project}"
         found = belongings.containers(label, running=True)
-        return ["(healthy)" in each["Status"] for each in found] == [True] * 3
+        return ["(healthy)" in each["Status"] for each in found] == [True] * 4
 
     def hythe(self, *arguments: str) -> str:
         return self.compose("exec", "-T", "control-plane", "hythe", *arguments)

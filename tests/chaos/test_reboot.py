@@ -224,7 +224,7 @@ def test_a_reboot_brings_every_app_back(
 
 
 def kill_everything(island: Island) -> None:
-    programs = [island.pid(name) for name in ("supervisor", "control-plane", "router")]
+    programs = [island.pid(name) for name in ("supervisor", "control-plane", "router", "collector")]
     groups = [os.getpgid(pid) for pid in programs]
     for group in groups:
         os.killpg(group, signal.SIGKILL)

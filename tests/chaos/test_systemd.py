@@ -80,7 +80,8 @@ class Machine:
 
 
 def pids(machine: Machine) -> dict[str, str]:
-    return {unit: machine.property(unit, "MainPID") for unit in ("hythe", "hythe-router")}
+    units = ("hythe", "hythe-router", "hythe-collector")
+    return {unit: machine.property(unit, "MainPID") for unit in units}
 
 
 def image() -> str:
@@ -156,13 +157,14 @@ def test_a_restart_of_the_router_refuses_no_connection(machine: Machine) -> None
     assert set(json.loads(asking.communicate(timeout=60)[0])["seen"]) == {"404"}
 
 
-def test_a_killed_control_plane_is_started_again(machine: Machine) -> None:
-    pid = machine.property("hythe", "MainPID")
+@pytest.mark.parametrize("unit", ["hythe", "hythe-collector"])
+def test_a_killed_program_is_started_again(machine: Machine, unit: str) -> None:
+    pid = machine.property(unit, "MainPID")
     machine.run("kill", "-9", pid)
-    until(lambda: machine.property("hythe", "MainPID") not in ("0", pid))
+    until(lambda: machine.property(unit, "MainPID") not in ("0", pid))
 
 
-def test_a_boot_brings_both_back(
+def test_a_boot_brings_all_back(
     machine: Machine, record_property: Callable[[str, object], None]
 ) -> None:
     began = time.monotonic()
@@ -170,7 +172,8 @@ def test_a_boot_brings_both_back(
     subprocess.run(["docker", "start", machine.container], check=True, timeout=30)
     until(machine.answers, 60)
     record_property("from the power cut to the first answer", f"{time.monotonic() - began:.1f} s")
-    until(lambda: machine.property("hythe", "ActiveState") == "active")
+    for unit in ("hythe", "hythe-collector"):
+        until(lambda unit=unit: machine.property(unit, "ActiveState") == "active")
 
 
 def test_down_and_up_and_restart_go_through_systemd(machine: Machine) -> None:
@@ -184,7 +187,8 @@ def test_down_and_up_and_restart_go_through_systemd(machine: Machine) -> None:
     asking = machine.asks(20)
     machine.run(str(ROOT / "bin" / "up"), "--restart", "--detach", "--yes", "--no-example")
     after = pids(machine)
-    assert after["hythe"] != before["hythe"]
+    for unit in ("hythe", "hythe-collector"):
+        assert after[unit] != before[unit]
     assert after["hythe-router"] == before["hythe-router"]  # it became the new program
     until(lambda: not workers & machine.children("hythe-router"))
     assert machine.property("hythe-router", "NFileDescriptorStore") == "4"

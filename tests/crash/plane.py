@@ -166,7 +166,6 @@ class Plane:
             self.publisher,
             Eraser(settings, self.database, self.engine, self.names, ()),
             lambda *_: None,
-            lambda _: None,
         )
 
     def look(self, app_id: int, later: float = 0.0) -> tuple[desired.Desired, Plan] | None:

@@ -13,7 +13,7 @@ from bench.installation import Installation, Project, until
 pytestmark = [pytest.mark.docker, pytest.mark.e2e]
 
 Make = Callable[[str], Project]
-PROGRAMS = ("control-plane", "router", "supervisor")
+PROGRAMS = ("control-plane", "router", "collector", "supervisor")
 
 
 def answers(project: Project) -> bool:

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 import pytest
 from load import Load
 
-from bench.installation import Installation, Project, until
+from bench.installation import ROOT, Installation, Project, until
+
+FOLLOW = ("logs", "--json", "-t", "-n", "10000", "-s", "app", "-p", "web")
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
@@ -133,6 +135,40 @@ def test_killed_in_a_cutover(project: Project) -> None:
         until(lambda: len(containers(project, "web")) == 1, 60)
     assert last["status"] == "live"
     assert load.failures == []
+
+
+def test_killed_while_logs_are_followed(project: Project) -> None:
+    """Control plane and collector, each in the middle: no gap, no repeat."""
+    lines, installation = 4000, project.installation
+    (project.folder / "Procfile").write_text(
+        f"web: (for i in $(seq 0 100 {lines - 1}); do seq $i $((i+99)); sleep 0.1; done) &"
+        " exec python3 -m http.server $PORT --bind 0.0.0.0\n"
+    )
+    project.commit("A flood")
+    project.push()
+    follow = subprocess.Popen(
+        ["timeout", "60", str(ROOT / "bin" / "hythe"), *FOLLOW],
+        cwd=project.folder,
+        env=installation.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert follow.stdout is not None
+    seen: list[int] = []
+    for line in follow.stdout:
+        text = json.loads(line)["text"]
+        if text.isdecimal():
+            seen.append(int(text))
+            if len(seen) in (lines // 3, lines // 2):
+                os.kill(installation.pid("collector"), signal.SIGKILL)
+            if len(seen) == lines // 2:
+                os.kill(installation.pid("control-plane"), signal.SIGKILL)
+            if seen[-1] == lines - 1:
+                break
+    follow.kill()
+    follow.wait()
+    assert seen == list(range(lines))
+    until(lambda: _answers(installation), 60)
 
 
 def test_the_router_serves_while_the_control_plane_is_away(

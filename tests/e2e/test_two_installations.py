@@ -11,7 +11,7 @@ from bench.installation import Installation, Project
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e]
 
-PROGRAMS = ("control-plane", "router", "supervisor")
+PROGRAMS = ("control-plane", "router", "collector", "supervisor")
 
 
 @pytest.fixture

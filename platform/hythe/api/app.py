@@ -32,6 +32,7 @@ from hythe.api.v1 import (
     tokens,
     traffic,
 )
+from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
@@ -85,7 +86,8 @@ def endpoints() -> FastAPI:
 
 def healthz(context: CurrentContext) -> dict[str, str]:
     role = "leader" if context.leads() else "stand-by"
-    return {"status": "ok", "version": __version__, "role": role}
+    collector = "away" if silence(context.settings.home) > LONG_SECONDS else "works"
+    return {"status": "ok", "version": __version__, "role": role, "collector": collector}
 
 
 def _operation_id(route: APIRoute) -> str:

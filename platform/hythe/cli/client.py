@@ -1,16 +1,21 @@
 """The API, typed: one method for each thing that a command asks of it."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote
 
 from hythe.cli import answers
 from hythe.cli.credentials import Credentials, current
-from hythe.cli.failure import Failure, OutOfReach
+from hythe.cli.failure import Away, Failure, OutOfReach
 
 if TYPE_CHECKING:
     from hythe.cli.transport import Transport
+
+PATIENCE_SECONDS = 60.0
+"""For how long `logs --tail` waits for a control plane that is away."""
+AGAIN_SECONDS = 0.5
 
 
 def connect() -> "Client":
@@ -173,9 +178,25 @@ class Client:
         return cast(list[answers.Log], self._items(_app(app, "logs"), n=n, **only))
 
     def follow_logs(self, app: str, n: int, **only: str | None) -> Iterator[answers.Log]:
-        for event in self._http.events(_app(app, "logs", "follow"), n=n, **only):
-            if event.kind == "log":
-                yield cast(answers.Log, json.loads(event.data))
+        """The last lines and new ones, until the app is destroyed.
+
+        A control plane that is away for a while ends nothing: lines go on where they were.
+        """
+        place, away_since = "", 0.0
+        while True:
+            try:
+                path = _app(app, "logs", "follow")
+                for event in self._http.events(path, n=n, after=place or None, **only):
+                    place, away_since = event.id or place, 0.0
+                    if event.kind == "gone":
+                        return
+                    if event.kind == "log":
+                        yield cast(answers.Log, json.loads(event.data))
+            except Away:
+                away_since = away_since or time.monotonic()
+                if not place or time.monotonic() - away_since > PATIENCE_SECONDS:
+                    raise
+            time.sleep(AGAIN_SECONDS)
 
     def tokens(self) -> list[answers.Token]:
         return cast(list[answers.Token], self._items("/v1/tokens"))

@@ -22,3 +22,7 @@ class OutOfReach(Failure):
     """The API does not answer, or not to this token; exit code 3."""
 
     exit_code = 3
+
+
+class Away(OutOfReach):
+    """The API does not answer, and may do so again in a moment."""

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from hythe.cli.credentials import Credentials
-from hythe.cli.failure import Failure, OutOfReach
+from hythe.cli.failure import Away, Failure, OutOfReach
 from hythe.cli.trust import PinnedConnection, is_here
 
 BLOCK = 1 << 16
@@ -27,6 +27,7 @@ class Event:
 
     kind: str
     data: str
+    id: str  # the place to resume after; an event of the kind `message` may say only this
 
 
 class Transport:
@@ -79,9 +80,9 @@ class Transport:
         return self._read(self._send("GET", path, None, {}, {})).decode(errors="replace")
 
     def events(self, path: str, **query: Any) -> Iterator[Event]:
-        """Server-sent events until the stream ends; raises OutOfReach when it breaks."""
+        """Server-sent events until the stream ends; raises Away when it breaks."""
         response = self._send("GET", path, None, {}, query)
-        kind, data = "message", list[str]()
+        kind, data, place = "message", list[str](), ""
         try:
             while raw := response.readline():
                 name, _, value = raw.decode(errors="replace").rstrip("\r\n").partition(": ")
@@ -89,9 +90,11 @@ class Transport:
                     kind = value
                 elif name == "data":
                     data.append(value)
-                elif not name and data:
-                    yield Event(kind, "\n".join(data))
-                    kind, data = "message", []
+                elif name == "id":
+                    place = value
+                elif not name and (data or place):
+                    yield Event(kind, "\n".join(data), place)
+                    kind, data, place = "message", [], ""
         except (OSError, http.client.HTTPException):
             raise self._broken() from None
         finally:
@@ -129,14 +132,15 @@ class Transport:
         except (OSError, http.client.HTTPException):
             raise self._broken() from None
 
-    def _away(self) -> OutOfReach:
-        return OutOfReach(
+    def _away(self) -> Away:
+        self._connection.close()  # so that the next request may try again
+        return Away(
             f"The control plane at {self.url} does not answer.",
             "Start it with `bin/up`, or check HYTHE_API.",
         )
 
-    def _broken(self) -> OutOfReach:
-        return OutOfReach(
+    def _broken(self) -> Away:
+        return Away(
             f"The connection to {self.url} broke off.",
             "What was started goes on; `hythe releases` shows how it ended.",
         )
@@ -165,7 +169,7 @@ def _decode(raw: bytes) -> Any:
 
 def _failure(status: int, raw: bytes) -> Failure:
     """The problem+json of an answer as a failure."""
-    kind = OutOfReach if status in (401, 403, 421) else Failure
+    kind = OutOfReach if status in (401, 403, 421) else Away if status == 503 else Failure
     try:
         problem = json.loads(raw)
         return kind(problem["detail"], problem["fix"])

@@ -69,7 +69,7 @@ class Container:
     finished_at: float | None = None  # Unix seconds
     address: str | None = None
     pid: int | None = None  # of its first process on the host, while it runs
-    log_path: Path | None = None  # the engine's JSON log file, where the host can read it
+    log_path: Path | None = None  # the engine's JSON log file, on its host; once it was started
 
 
 @dataclass(frozen=True, slots=True)

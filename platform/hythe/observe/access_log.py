@@ -3,12 +3,9 @@
 import json
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import select
-
-from hythe.model import App, Database, Domain
 from hythe.observe.line import LogLine, cut
 from hythe.observe.tail import Loss
 
@@ -20,39 +17,25 @@ _FIELD = re.compile(r'(\w+)=(?:"(.*?)"|([^" ]*))(?: |$)', re.ASCII)
 
 
 class Hosts:
-    """App ids by where they answer, read again when something may have changed."""
+    """App ids by where they answer."""
 
-    def __init__(self, database: Database, domain: str) -> None:
-        self._database = database
-        self._domain = domain
-        self._apps: dict[str, int] = {}
+    def __init__(self) -> None:
+        self._apps: Mapping[str, int] = {}
         self._plain = 0  # how many of them are whole hosts
-        self.stale = True
+
+    def learn(self, apps: Mapping[str, int]) -> None:
+        """apps: app ids by host name, perhaps a wildcard, perhaps with a path."""
+        self._apps = apps
+        self._plain = sum("/" not in place for place in apps)
 
     def app_of(self, host: str, path: str = "/") -> int | None:
         """As the router decides: an exact name before a wildcard, the longest path first."""
-        if self.stale:
-            self.stale = False  # before reading: it may become stale meanwhile
-            try:
-                self._apps = self._read()
-            except BaseException:
-                self.stale = True
-                raise
         apps = self._apps
         if host in apps and len(apps) == self._plain:
             return apps[host]
         paths = list(_prefixes(path.partition("?")[0]))
         found = (apps.get(name + below) for name in _names(host) for below in paths)
         return next((app for app in found if app is not None), None)
-
-    def _read(self) -> dict[str, int]:
-        with self._database.read() as session:
-            names = session.execute(select(App.id, App.name).where(App.destroyed_at.is_(None)))
-            apps = {f"{name}.{self._domain}": app_id for app_id, name in names}
-            for app_id, host in session.execute(select(Domain.app_id, Domain.host)):
-                apps[host] = app_id
-        self._plain = sum("/" not in place for place in apps)
-        return apps
 
 
 def _names(host: str) -> Iterable[str]:

@@ -1,125 +1,157 @@
 """The collector: brings what containers and routers write into the apps' logs.
 
-One thread moves lines, another listens to the engine. Neither needs anything of the control plane
-but its database and its engine, so that it can become a process of its own.
+A process of its own, and a small one: all that it knows it reads from files, so it works on while
+the control plane, the database or the engine is away. It imports none of them.
 """
 
 import contextlib
 import threading
 import time
-
-from sqlalchemy import select
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from os import R_OK, access
+from pathlib import Path
 
 from hythe import logs
-from hythe.engine.port import Container, Engine, Feed
-from hythe.errors import EngineError
-from hythe.model import App, Database
-from hythe.names import Names
+from hythe.engine.port import Instances
 from hythe.observe.access_log import AccessLog, Hosts
+from hythe.observe.apps import Apps, apps_file
 from hythe.observe.checkpoint import Checkpoint, Mark
 from hythe.observe.container_log import ContainerLog
 from hythe.observe.follow import FollowedLog, FollowTail
 from hythe.observe.intake import Decoder, Intake, Tail
-from hythe.observe.origin import Origin
+from hythe.observe.pulse import Pulse
 from hythe.observe.reader import LogReader
 from hythe.observe.replay import Replay
+from hythe.observe.sources import ENDED, SOURCE, STORED, Source, Sources
 from hythe.observe.store import LogStore
 from hythe.observe.tail import FileTail
-from hythe.settings import Settings
 
 POLL_SECONDS = 0.1
-RESYNC_SECONDS = 15.0
+LOOK_SECONDS = 1.0  # between two looks at all sources, if nothing says that there is a new one
+TIDY_SECONDS = 15.0
 SAVE_SECONDS = 5.0
 REST_SECONDS = 5.0
-FINISH_SECONDS = 1.0
+SETTLE_SECONDS = 1.0
+KEEP_SECONDS = 600.0
+"""For how long the mark of a source is kept that nobody speaks of: it may come back."""
 ROUTER = "router"
 
 log = logs.get(__name__)
 
 
+@dataclass
+class Bounds:
+    """See store.Bounds."""
+
+    log_dir: Path
+    log_bytes: int = 0
+
+
 class Collector:
-    def __init__(
-        self, settings: Settings, database: Database, engine: Engine, names: Names
-    ) -> None:
-        self._database = database
-        self._instances = engine.instances
-        self._labels = names.labels
-        self._store = LogStore(settings)
-        self._path = settings.log_dir / "checkpoint.json"
-        self._bell = database.subscribe()
-        self._hosts = Hosts(database, settings.domain)
+    """Call `run`; from another thread or a signal handler, `stop`."""
+
+    def __init__(self, home: Path, engine: Callable[[], Instances]) -> None:
+        """engine: asked for the output of containers whose log files this process cannot read.
+
+        Raises BlockingIOError when another collector works on this home.
+        """
+        self._pulse = Pulse(home)
+        self._home = home
+        self._engine = engine
+        self._bounds = Bounds(home / "logs")
+        self._store = LogStore(self._bounds)
+        self._path = self._bounds.log_dir / "checkpoint.json"
         self._saved = Checkpoint.load(self._path)
-        self._replay = Replay(LogReader(settings), self._saved.ends)
+        self._replay = Replay(LogReader(self._bounds), self._saved.ends)
+        self._hosts = Hosts()
+        self._apps: Apps | None = None
+        self._apps_seen: tuple[int, int] | None = None
+        self._sources = Sources(home)
+        self._said: Mapping[str, frozenset[str]] = {}  # see Sources.ids
+        self._said_at = 0
         self._intakes: dict[str, Intake] = {}  # by container id, and the router's
-        self._lock = threading.Lock()  # around changes of _intakes
-        self._listed = False  # all containers are known, since the engine answered once
-        self._resync_at = 0.0
-        self._save_at = time.monotonic() + SAVE_SECONDS
-        self._changes: Feed | None = None
-        self._changed: set[str] = set()
+        self._ended: set[str] = set()
+        self._kept = dict.fromkeys(self._saved.marks, time.monotonic() + KEEP_SECONDS)
+        self._marks = dict(self._saved.marks)  # of the sources in _kept
+        self._orphans: set[int] = set()
+        self._look_at = self._tidy_at = self._save_at = 0.0
         self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._run, name="log-collect", daemon=True),
-            threading.Thread(target=self._watch, name="log-watch", daemon=True),
-        ]
-        router_log = FileTail(settings.log_dir / "router.log", self._mark(ROUTER).position)
-        self._add(ROUTER, router_log, AccessLog(self._hosts))
 
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Stop and save how far everything was read."""
-        self._stopping.set()
-        self._bell.ring()
-        if self._changes is not None:
-            self._changes.close()
-        for thread in self._threads:
-            thread.join(timeout=10)
+    def run(self) -> None:
+        """Collect until `stop`; then save how far everything was read."""
+        while not self._stopping.is_set():
+            try:
+                behind = self._pass()
+            except Exception as error:  # it must outlive whatever it meets
+                log.error("log collector failed", error=repr(error))
+                self._stopping.wait(1)
+                continue
+            if not behind:
+                self._stopping.wait(POLL_SECONDS)
         self._save()
         for intake in self._intakes.values():
             intake.close()
+        self._pulse.close()
 
-    def complete(self, container: Container) -> None:
-        """Read the log of a container that has ended to its end, before it is removed.
-
-        Takes at most about a second and never raises; what is left by then follows, since its files
-        are held open.
-        """
-        try:
-            intake = self._adopt(container)
-            if intake is not None:
-                intake.finish(FINISH_SECONDS)
-        except OSError as error:
-            log.warning("log not completed", container=container.name, error=str(error))
+    def stop(self) -> None:
+        self._stopping.set()
 
     @property
     def lost(self) -> dict[str, tuple[int, int]]:
         """By source: lines that were lost, and gaps of an unknown number of lines."""
-        intakes = self._all().items()
+        intakes = list(self._intakes.items())
         return {key: (i.lost.lines, i.lost.gaps) for key, i in intakes if i.lost}
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._pass()
-            except Exception as error:  # the thread must outlive whatever it meets
-                log.error("log collector failed", error=repr(error))
-                self._stopping.wait(1)
-
-    def _pass(self) -> None:
+    def _pass(self) -> bool:
+        """Move what there is; returns whether there is more already."""
         now = time.monotonic()
+        self._pulse.beat()
+        if not self._learn():
+            return False
         self._look(now)
-        moved = [key for key, intake in self._all().items() if self._pump(intake, now)]
-        if self._listed and all(intake.settled for intake in self._all().values()):
+        idle = [key for key, intake in self._intakes.items() if not self._pump(intake, now)]
+        if all(intake.settled for intake in self._intakes.values()):
             self._replay.end()
-        self._drop_ended(moved)
+        for key in idle:
+            self._answer(key, now)
         if now >= self._save_at:
             self._save_at = now + SAVE_SECONDS
             self._save()
-        if self._bell.wait(POLL_SECONDS):
-            self._hosts.stale = True
+        if now >= self._tidy_at:
+            self._tidy_at = now + TIDY_SECONDS
+            self._tidy(now)
+        return any(i.behind and i.rests_until <= now for i in self._intakes.values())
+
+    def _learn(self) -> bool:
+        """Which app answers where; False as long as no control plane has said it."""
+        with contextlib.suppress(FileNotFoundError):
+            stat = apps_file(self._home).stat()
+            seen = (stat.st_ino, stat.st_mtime_ns)
+            if seen != self._apps_seen and (apps := Apps.load(self._home)) is not None:
+                self._apps_seen, self._apps = seen, apps
+                self._bounds.log_bytes = apps.log_bytes
+                self._hosts.learn(apps.hosts)
+        return self._apps is not None
+
+    def _look(self, now: float) -> None:
+        """Learn of new sources, and of those that ended or are gone."""
+        changed_at = self._sources.changed_at()
+        if changed_at == self._said_at and now < self._look_at:
+            return
+        self._look_at, self._said_at = now + LOOK_SECONDS, changed_at
+        self._said = self._sources.ids()
+        if ROUTER not in self._intakes:
+            router_log = FileTail(self._bounds.log_dir / "router.log", self._mark(ROUTER).position)
+            self._add(ROUTER, router_log, AccessLog(self._hosts))
+        for new in self._said[SOURCE] - self._intakes.keys():
+            source = self._sources.load(new)
+            if source is not None:
+                self._adopt(source)
+        self._ended &= self._said[ENDED]
+        for key in self._said[ENDED] & self._intakes.keys() - self._ended:
+            self._ended.add(key)
+            self._intakes[key].settle(SETTLE_SECONDS)
 
     def _pump(self, intake: Intake, now: float) -> bool:
         if now < intake.rests_until:
@@ -131,97 +163,52 @@ class Collector:
             intake.rests_until = now + REST_SECONDS
             return True
 
-    def _look(self, now: float) -> None:
-        """Learn of new and gone containers."""
+    def _answer(self, key: str, now: float) -> None:
+        """Say that all of a container that has ended is stored; let go of one that is gone."""
+        gone = key != ROUTER and key not in self._said[SOURCE]
+        if not gone and (key not in self._ended or key in self._said[STORED]):
+            return
+        intake = self._intakes[key]
         try:
-            if now >= self._resync_at:
-                self._resync_at = now + RESYNC_SECONDS
-                self._resync()
-            while self._changed:
-                container = self._instances.get(self._changed.pop())
-                if container is not None:
-                    self._adopt(container)
-        except EngineError as error:
-            log.warning("containers not listed", cause=error.cause)
+            intake.flush()
+            if not gone:
+                self._sources.store(key)
+        except OSError as error:
+            log.warning("log not completed", source=key, error=str(error))
+            intake.rests_until = now + REST_SECONDS
+            return
+        if gone:
+            intake.close()
+            self._keep(key, intake.mark)
+            del self._intakes[key]
+            self._ended.discard(key)
 
-    def _resync(self) -> None:
-        known = self._all()
-        listed = self._instances.list(self._labels)
-        for container in listed:
-            self._adopt(container)
-        for key in known.keys() - {container.id for container in listed} - {ROUTER}:
-            known[key].ended = True
-        self._listed = True
-        self._hosts.stale = True
-        self._remove_orphans()
+    def _adopt(self, source: Source) -> None:
+        mark = self._mark(source.id)
+        if source.path is not None and _readable(source.path):
+            tail: Tail = FileTail(source.path, mark.position)
+            self._add(source.id, tail, ContainerLog(source.origin, mark.state))
+        else:
+            tail = FollowTail(self._engine(), source.id, mark.position)
+            self._add(source.id, tail, FollowedLog(source.origin))
 
-    def _remove_orphans(self) -> None:
-        """Delete the logs of apps that are gone, late lines and all."""
-        found = self._store.apps()  # before the rows are read: a new app has its row first
-        with self._database.read() as session:
-            apps = set(session.scalars(select(App.id)))
-        for app_id in found - apps:
-            self._store.remove(app_id)
-
-    def _watch(self) -> None:
-        """Note which containers the engine speaks of; what is missed is found by the resync."""
-        while not self._stopping.is_set():
-            try:
-                self._changes = feed = self._instances.changes(self._labels)
-                self._resync_at = 0.0
-                for name in feed:
-                    self._changed.add(name)
-                    if self._stopping.is_set():
-                        return
-            except EngineError as error:
-                log.warning("engine events broke off", cause=error.cause)
-            self._stopping.wait(1)
-
-    def _adopt(self, container: Container) -> Intake | None:
-        """The container's intake; None when its output is not collected, or there is none yet."""
-        origin = Origin.of(container.labels)
-        if origin is None or container.state == "created":
-            return None
-        with self._lock:
-            known = self._intakes.get(container.id)
-            if known is not None:
-                return known
-            mark = self._mark(container.id)
-            if container.log_path is not None:
-                return self._add(
-                    container.id,
-                    FileTail(container.log_path, mark.position),
-                    ContainerLog(origin, mark.state),
-                )
-            followed = FollowTail(self._instances, container.id, mark.position)
-            return self._add(container.id, followed, FollowedLog(origin))
-
-    def _add(self, key: str, tail: Tail, decoder: Decoder) -> Intake:
-        intake = self._intakes[key] = Intake(key, tail, decoder, self._store, self._replay)
-        return intake
+    def _add(self, key: str, tail: Tail, decoder: Decoder) -> None:
+        self._intakes[key] = Intake(key, tail, decoder, self._store, self._replay)
+        self._kept.pop(key, None)
+        self._marks.pop(key, None)
 
     def _mark(self, key: str) -> Mark:
-        return self._saved.marks.get(key, Mark())
+        return self._marks.get(key, Mark())
 
-    def _all(self) -> dict[str, Intake]:
-        with self._lock:
-            return dict(self._intakes)
-
-    def _drop_ended(self, moved: list[str]) -> None:
-        for key, intake in self._all().items():
-            if intake.ended and key not in moved:
-                with contextlib.suppress(OSError):
-                    intake.flush()
-                intake.close()
-                with self._lock:
-                    del self._intakes[key]
+    def _keep(self, key: str, mark: Mark) -> None:
+        self._marks[key], self._kept[key] = mark, time.monotonic() + KEEP_SECONDS
 
     def _save(self) -> None:
         """Save a checkpoint when something has moved; see Checkpoint for the order."""
-        if not self._listed:
-            return  # the saved one still has marks of containers that are not known yet
+        if self._apps is None:
+            return
         ends = {app_id: self._store.end(app_id) for app_id in self._store.apps()}
-        marks = {key: intake.mark for key, intake in self._all().items()}
+        marks = self._marks | {key: intake.mark for key, intake in self._intakes.items()}
         if marks == self._saved.marks:
             return
         for app_id, end in ends.items():
@@ -229,3 +216,18 @@ class Collector:
                 self._store.sync(app_id)
         self._saved = Checkpoint(marks, ends)
         self._saved.save(self._path)
+
+    def _tidy(self, now: float) -> None:
+        """Drop marks of long ago, and the logs of apps that are gone, late lines and all."""
+        for key in [key for key, until in self._kept.items() if until < now]:
+            del self._kept[key], self._marks[key]
+        assert self._apps is not None
+        absent = self._store.apps() - self._apps.ids
+        for app_id in absent & self._orphans:  # twice in a row: it is not one that is being made
+            self._store.remove(app_id)
+        self._orphans = absent
+
+
+def _readable(path: Path) -> bool:
+    """Whether the engine's log files are here; this one may be gone already."""
+    return access(path, R_OK) or access(path.parent.parent, R_OK)

@@ -17,6 +17,9 @@ PIECE = 16 * 1024
 one is the last output of a process that ended without a newline."""
 
 
+_read = json.JSONDecoder().raw_decode  # json.loads would look for an encoding in each line
+
+
 class ContainerLog:
     """Makes log lines of the entries of one container."""
 
@@ -50,7 +53,8 @@ class ContainerLog:
 
     def _entry(self, raw: bytes) -> LogLine | None:
         try:
-            entry = json.loads(raw[raw.rfind(b'{"log":') :])  # behind what a crash left torn
+            begin = raw.rfind(b'{"log":')  # behind what a crash left torn
+            entry, _ = _read((raw[begin:] if begin else raw).decode())
             text, stream, stamp = entry["log"], entry["stream"], entry["time"]
             time, begun = self._open.pop(stream, (0.0, ""))
             time = time or datetime.fromisoformat(stamp).timestamp()

@@ -40,6 +40,10 @@ class FollowTail:
         self._thread = threading.Thread(target=self._run, name="log-follow", daemon=True)
         self._thread.start()
 
+    @property
+    def behind(self) -> bool:
+        return not self._lines.empty()
+
     def read(self) -> list[bytes]:
         lines: list[bytes] = []
         with contextlib.suppress(queue.Empty):

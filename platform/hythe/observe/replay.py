@@ -1,6 +1,5 @@
 """After a crash: leaving out the lines that were stored after the checkpoint was saved."""
 
-import threading
 from collections import Counter
 from collections.abc import Mapping
 
@@ -16,14 +15,12 @@ class Replay:
         self._ends = ends
         self._stored: dict[int, Counter[int]] = {}
         self._over = False
-        self._lock = threading.Lock()
 
     def fresh(self, apps: dict[int, list[LogLine]]) -> dict[int, list[LogLine]]:
         """The lines of each app that are not stored yet."""
         if self._over:
             return apps
-        with self._lock:
-            kept = {app_id: self._unstored(app_id, lines) for app_id, lines in apps.items()}
+        kept = {app_id: self._unstored(app_id, lines) for app_id, lines in apps.items()}
         return {app_id: lines for app_id, lines in kept.items() if lines}
 
     def end(self) -> None:

@@ -5,11 +5,11 @@ import shutil
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from hythe import logs
 from hythe.observe.line import Cursor, LogLine
 from hythe.observe.segments import Segments
-from hythe.settings import Settings
 
 log = logs.get(__name__)
 
@@ -17,16 +17,25 @@ SEGMENTS = 8
 """An app's log is dropped in pieces of this fraction of its limit."""
 
 
-def apps_folder(settings: Settings) -> Path:
-    return settings.log_dir / "apps"
+class Bounds(Protocol):
+    """Where logs are, and how long each may become: the settings, or what the collector knows."""
+
+    @property
+    def log_dir(self) -> Path: ...
+    @property
+    def log_bytes(self) -> int: ...
+
+
+def apps_folder(bounds: Bounds) -> Path:
+    return bounds.log_dir / "apps"
 
 
 class LogStore:
     """Appends lines, from any thread of any process; keeps no state of its own."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._folder = apps_folder(settings)
-        self._segment_bytes = settings.log_bytes // SEGMENTS
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._folder = apps_folder(bounds)
 
     def append(self, app_id: int, lines: Iterable[LogLine]) -> None:
         """Append all lines, or none and raise OSError (a full disk, say)."""
@@ -87,11 +96,12 @@ class LogStore:
         number = numbers[-1] if numbers else 1
         written: list[tuple[Path, int]] = []  # files and their sizes before
         rest = list(encoded)
+        segment_bytes = self._bounds.log_bytes // SEGMENTS
         try:
             while rest:
                 path = segments.path(number)
                 size = _mend(path)
-                count = _fitting(rest, self._segment_bytes - size, at_least=0 if size else 1)
+                count = _fitting(rest, segment_bytes - size, at_least=0 if size else 1)
                 if count:
                     written.append((path, size))
                     _append(path, b"".join(rest[:count]))

@@ -21,7 +21,7 @@ many may have come too late for older ones."""
 LATE_SECONDS = 1.0
 """For how long a rotated file is watched for writers that have not noticed yet."""
 
-READ_BYTES = 1024 * 1024
+READ_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,11 @@ class FileTail:
             if file.position.offset:
                 return file.position
         return self._position
+
+    @property
+    def behind(self) -> bool:
+        """Whether the last read left complete lines, as far as it could tell."""
+        return any(file.more for file in self._held)
 
     def read(self, limit: int = READ_BYTES) -> list[bytes]:
         """New complete lines without newline, about limit bytes; raises PermissionError."""

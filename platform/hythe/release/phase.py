@@ -18,9 +18,6 @@ WAIT_SLICE = 2.0
 
 log = logs.get(__name__)
 
-Complete = Callable[[Container], None]
-"""Reads a finished container's log to its end, before the container is removed."""
-
 
 class ReleasePhase:
     """Runs the command in a container whose name follows from the deployment.
@@ -37,14 +34,12 @@ class ReleasePhase:
         engine: Engine,
         names: Names,
         vault: Vault,
-        complete: Complete,
     ) -> None:
         self._settings = settings
         self._database = database
         self._engine = engine
         self._names = names
         self._vault = vault
-        self._complete = complete
         self._leaving = threading.Event()
 
     def leave(self) -> None:
@@ -89,7 +84,6 @@ class ReleasePhase:
                 {**self._names.labels, n.LABEL_KIND: "release-phase"}
             ):
                 if over(found):
-                    self._complete(found)
                     self._engine.instances.remove(found.id)
         except EngineError as error:
             log.warning("release phases left behind", cause=error.cause)

@@ -13,7 +13,7 @@ from hythe.errors import EngineError, HytheError, ImageMissing, PlatformError
 from hythe.model import App, Build, Database, Deployment, Release, Vault, Write, now
 from hythe.names import LABEL_APP, LABEL_DEPLOYMENT, Names
 from hythe.release import release as releases
-from hythe.release.phase import Complete, ReleasePhase
+from hythe.release.phase import ReleasePhase
 from hythe.settings import Settings
 from hythe.spec import RELEASE_PROCESS, ReleaseSpec
 from hythe.transcript import Transcript
@@ -35,13 +35,12 @@ class ReleaseStage:
         engine: Engine,
         names: Names,
         vault: Vault,
-        complete: Complete,
     ) -> None:
         self._settings = settings
         self._database = database
         self._vault = vault
         self._engine = engine
-        self._phase = ReleasePhase(settings, database, engine, names, vault, complete)
+        self._phase = ReleasePhase(settings, database, engine, names, vault)
         self._bell = database.subscribe()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="release", daemon=True)

@@ -4,7 +4,7 @@ Each action is one method. What happens to rows and containers is ordered so tha
 steps leaves something that the next pass recognises.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
 
@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from hythe import logs, network
 from hythe import names as n
-from hythe.engine.port import Container, Engine
+from hythe.engine.port import Engine
 from hythe.errors import AddressTaken, EngineError, ImageMissing, NotFound
 from hythe.model import App, Database, Deployment, Instance, Release, Vault, Write, now
 from hythe.names import Names
@@ -51,7 +51,6 @@ class Applier:
         publisher: Publisher,
         eraser: Eraser,
         say: Say,
-        complete: Callable[[Container], None],
     ) -> None:
         self._settings = settings
         self._database = database
@@ -62,7 +61,7 @@ class Applier:
         self._publisher = publisher
         self._eraser = eraser
         self._say = say
-        self._stopper = Stopper(settings, database, engine, prober, say, complete)
+        self._stopper = Stopper(settings, database, engine, prober, say)
         self._rollout = Rollout(settings, database, engine, names)
         self.boots = Boots(settings, database)
         self._starts = ThreadPoolExecutor(PARALLEL_STARTS, thread_name_prefix="start")
@@ -109,7 +108,7 @@ class Applier:
             case do.Halt(slot_id):
                 self._stopper.halt(slots[slot_id], self._name(desired, slots[slot_id]))
             case do.RemoveStray(container_id):
-                self._stopper.remove(container_id)
+                self._engine.instances.remove(container_id)
             case do.Finish(deployment_id):
                 self._rollout.finish(deployment_id)
             case do.Fail():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from hythe.engine.port import Container, Engine
+from hythe.engine.port import Engine
 from hythe.model import Database, Vault
 from hythe.names import Names
 from hythe.run.apply import Applier
@@ -13,6 +13,7 @@ from hythe.run.publish import Publisher
 from hythe.run.routers import Routers
 from hythe.run.stopper import Say
 from hythe.settings import Settings
+from hythe.wire import RouteTable
 
 
 class RunStage:
@@ -28,16 +29,22 @@ class RunStage:
         *,
         epoch: int,
         say: Say,
-        complete: Callable[[Container], None],
+        announce: Callable[[], None],
         isolate: Callable[[], None],
         forget: Sequence[Callable[[int], None]] = (),
     ) -> None:
+        """announce: called when a table is about to reach the routers, with other hosts perhaps."""
         queue = Queue()
         prober = Prober(queue.add)
         self._routers = Routers(
             settings.control_socket, self._routers_changed, lambda v: publisher.overtake(v)
         )
-        publisher = Publisher(settings, database, vault, epoch, self._routers.send)
+
+        def send(table: RouteTable) -> None:
+            announce()
+            self._routers.send(table)
+
+        publisher = Publisher(settings, database, vault, epoch, send)
         eraser = Eraser(settings, database, engine, names, forget)
         applier = Applier(
             settings,
@@ -49,7 +56,6 @@ class RunStage:
             publisher,
             eraser,
             say,
-            complete,
         )
         self._loop = Loop(
             settings,

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from hythe import logs
-from hythe.engine.port import Container, Engine
+from hythe.engine.port import Engine
 from hythe.model import Database, Instance, now
 from hythe.run.desired import Slot
 from hythe.run.health import Prober
@@ -32,14 +32,12 @@ class Stopper:
         engine: Engine,
         prober: Prober,
         say: Say,
-        complete: Callable[[Container], None],
     ) -> None:
         self._settings = settings
         self._database = database
         self._engine = engine
         self._prober = prober
         self._say = say
-        self._complete = complete  # reads a finished container's log to its end
         self._slots = threading.BoundedSemaphore(PARALLEL)
         self._busy: dict[int, threading.Thread] = {}  # by instance
         self._lock = threading.Lock()
@@ -54,20 +52,13 @@ class Stopper:
 
     def gone(self, app_id: int, slot_id: int, container: str) -> None:
         """Remove a container at once, and end its row."""
-        self.remove(container)
+        self._engine.instances.remove(container)
         self._prober.forget(slot_id)
         with self._database.write() as tx:
             row = tx.get(Instance, slot_id)
             if row is not None:
                 row.state, row.gone_at = "gone", now()
             tx.poke(app_id)
-
-    def remove(self, container: str) -> None:
-        """Remove a container whose log has been read to its end."""
-        found = self._engine.instances.get(container)
-        if found is not None:
-            self._complete(found)
-            self._engine.instances.remove(found.id)
 
     def join(self) -> None:
         """Wait for the stops under way."""

@@ -6,6 +6,7 @@ from builders import make_app
 
 from hythe.model import App
 from hythe.observe.line import LogLine
+from hythe.observe.pulse import Pulse
 from hythe.observe.store import LogStore
 
 from .live_api import ControlPlane
@@ -86,3 +87,10 @@ def test_a_follower_gets_old_lines_and_new_ones_without_a_gap(
 @pytest.mark.parametrize("cursor", ["x", "1", "1:2:3", "-1:0", ""])
 def test_what_is_no_cursor_is_refused(api: httpx.Client, shop: App, cursor: str) -> None:
     assert api.get(f"{PATH}/follow", params={"after": cursor}).status_code == 422
+
+
+def test_health_says_whether_anybody_collects(plane: ControlPlane, api: httpx.Client) -> None:
+    assert api.get("/healthz").json()["collector"] == "away"
+    pulse = Pulse(plane.settings.home)
+    assert api.get("/healthz").json()["collector"] == "works"
+    pulse.close()

@@ -37,7 +37,7 @@ def test_systemd_accepts_the_units(odd: Place, tmp_path: Path) -> None:
     etc = tmp_path / "etc"
     service.write(odd, etc)
     found = sorted((etc / units.FOLDER).iterdir())
-    assert [path.name for path in found] == [units.ROUTER, units.CONTROL]
+    assert [path.name for path in found] == [units.COLLECTOR, units.ROUTER, units.CONTROL]
     done = subprocess.run([analyze, "verify", *map(str, found)], capture_output=True, text=True)
     mine = [line for line in done.stderr.splitlines() if "hythe" in line]
     assert (done.returncode, mine) == (0, [])

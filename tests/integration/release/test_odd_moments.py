@@ -14,7 +14,7 @@ from hythe.settings import Settings
 
 def make(settings: Settings, database: Database, memory: Memory) -> ReleaseStage:
     vault = Vault.open(settings.key_file)
-    return ReleaseStage(settings, database, memory.engine, Names("abcdef"), vault, lambda _: None)
+    return ReleaseStage(settings, database, memory.engine, Names("abcdef"), vault)
 
 
 def push(database: Database) -> tuple[int, int]:

@@ -46,7 +46,7 @@ def memory() -> Memory:
 def stage(
     settings: Settings, database: Database, memory: Memory, vault: Vault
 ) -> Iterator[ReleaseStage]:
-    stage = ReleaseStage(settings, database, memory.engine, Names("abcdef"), vault, lambda _: None)
+    stage = ReleaseStage(settings, database, memory.engine, Names("abcdef"), vault)
     stage.start()
     yield stage
     stage.stop()
@@ -133,9 +133,7 @@ def test_a_phase_that_runs_when_the_control_plane_stops_is_found_again(
     settings: Settings, database: Database, memory: Memory, vault: Vault
 ) -> None:
     def new_stage() -> ReleaseStage:
-        stage = ReleaseStage(
-            settings, database, memory.engine, Names("abcdef"), vault, lambda _: None
-        )
+        stage = ReleaseStage(settings, database, memory.engine, Names("abcdef"), vault)
         stage.start()
         return stage
 
@@ -185,9 +183,7 @@ def test_app_json_applies_when_keys_and_types_first_appear(
     database: Database, vault: Vault, settings: Settings
 ) -> None:
     """Twice the same app.json; between the two, config and formation are changed by hand."""
-    stage = ReleaseStage(
-        settings, database, Memory().engine, Names("abcdef"), vault, lambda _: None
-    )
+    stage = ReleaseStage(settings, database, Memory().engine, Names("abcdef"), vault)
     document = {
         "env": {"GREETING": "Ahoy", "KEY": {"generator": "secret"}},
         "formation": {"web": {"quantity": 2}, "worker": {"quantity": 1}, "other": {"quantity": 9}},

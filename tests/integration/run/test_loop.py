@@ -25,7 +25,7 @@ def test_engine_events_are_heard_after_the_database_was_away(
         Vault.open(settings.key_file),
         epoch=1,
         say=lambda *_: None,
-        complete=lambda _: None,
+        announce=lambda: None,
         isolate=lambda: None,
     )
     calls = []

@@ -132,7 +132,7 @@ def test_a_rollback_to_a_lost_image_is_built_first(
             make_deployment(tx, app, status="queued")
     vault = Vault.open(settings.key_file)
     engine = Memory().engine
-    stage = ReleaseStage(settings, database, engine, Names("abcdef"), vault, lambda _: None)
+    stage = ReleaseStage(settings, database, engine, Names("abcdef"), vault)
     for deployment_id, app_id in stage._waiting():
         stage._take(deployment_id, app_id)
     with database.read() as session:

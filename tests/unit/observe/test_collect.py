@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,10 +19,12 @@ from hythe.engine.memory import Memory
 from hythe.engine.memory.instances import MemoryInstances
 from hythe.engine.memory.world import World
 from hythe.engine.port import Container, ContainerSpec, Engine
-from hythe.model import Database
+from hythe.model import App, Database
 from hythe.names import Names
-from hythe.observe import collect, intake
+from hythe.observe import collect, collection, intake
 from hythe.observe.collect import Collector
+from hythe.observe.collection import Collection
+from hythe.observe.directory import Directory
 from hythe.observe.reader import LogReader
 from hythe.observe.store import LogStore
 from hythe.settings import Settings
@@ -40,10 +43,10 @@ class WithFiles(MemoryInstances):
 
     def __init__(self, world: World, folder: Path) -> None:
         super().__init__(world)
-        self._folder = folder
+        self.folder = folder
 
     def path(self, container_id: str) -> Path:
-        return self._folder / f"{container_id}-json.log"
+        return self.folder / f"{container_id}-json.log"
 
     def list(self, labels: Mapping[str, str]) -> Sequence[Container]:
         return [replace(c, log_path=self.path(c.id)) for c in super().list(labels)]
@@ -51,6 +54,19 @@ class WithFiles(MemoryInstances):
     def get(self, name_or_id: str) -> Container | None:
         found = super().get(name_or_id)
         return replace(found, log_path=self.path(found.id)) if found else None
+
+
+class Running:
+    """A collector in a thread."""
+
+    def __init__(self, collector: Collector) -> None:
+        self.collector = collector
+        self._thread = threading.Thread(target=collector.run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.collector.stop()
+        self._thread.join(10)
 
 
 class Machine:
@@ -64,21 +80,28 @@ class Machine:
         self.memory.images_add(IMAGE)
         self.files = WithFiles(self.memory, folder)
         ports = self.memory.engine
-        self.engine = Engine(ports.images, self.files, ports.sessions)
         self.reader = LogReader(settings)
-        self.running: list[Collector] = []
+        self.running: list[Running] = []
         with database.write() as tx:
             self.app_id = make_app(tx, "shop").id
+        self.directory = Directory(settings, database)
+        self.directory.refresh()
+        self.collection = Collection(settings, self.names, LogStore(settings))
+        self.engine = self.collection.watched(
+            Engine(ports.images, self.files, ports.sessions), lambda: None
+        )
 
-    def collector(self, engine: Engine | None = None) -> Collector:
-        collector = Collector(self.settings, self.database, engine or self.engine, self.names)
-        self.running.append(collector)
-        return collector
+    def start(self) -> Running:
+        engine = self.memory.engine.instances
+        running = Running(Collector(self.settings.home, lambda: engine))
+        self.running.append(running)
+        return running
 
-    def start(self, engine: Engine | None = None) -> Collector:
-        collector = self.collector(engine)
-        collector.start()
-        return collector
+    def remove(self, container: Container) -> None:
+        """As the control plane does, and the engine, with its files."""
+        self.engine.instances.remove(container.id)
+        for path in self.files.folder.glob(f"{container.id}*"):
+            path.unlink()
 
     def container(self, name: str = "web.1", kind: str = "instance") -> Container:
         process, _, index = name.partition(".")
@@ -260,7 +283,7 @@ def test_a_domain_s_lines_arrive_as_soon_as_it_is_added(machine: Machine) -> Non
     machine.start()
     with machine.database.write() as tx:
         blog = make_app(tx, "blog").id
-        tx.poke(blog)
+    machine.directory.refresh()
     path = machine.settings.log_dir / "router.log"
     path.parent.mkdir(exist_ok=True)
 
@@ -273,51 +296,95 @@ def test_a_domain_s_lines_arrive_as_soon_as_it_is_added(machine: Machine) -> Non
 
 
 def test_a_finished_container_is_read_to_its_end_before_it_goes(machine: Machine) -> None:
-    collector = machine.start()
+    machine.start()
     container = machine.container()
-    expected = [str(number) for number in range(5000)]
+    expected = [f"{number} " + "x" * 1000 for number in range(5000)]
     machine.print(container, *expected)
-    collector.complete(container)
-    assert machine.texts() == expected
-    machine.engine.instances.remove(container.id)
-    machine.files.path(container.id).unlink()
-    collector.complete(container)
+    machine.remove(container)
     assert machine.texts() == expected
 
 
-def test_what_completion_had_no_time_for_follows(
+def test_a_removal_that_could_not_wait_leaves_the_rest_to_follow(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collect, "FINISH_SECONDS", -1.0)
-    collector = machine.collector()
+    """Its files are held open; the app's log says that lines may be missing."""
+    monkeypatch.setattr(collect, "REST_SECONDS", 0.05)
+    monkeypatch.setattr(collection, "LONGEST_SECONDS", 0.3)
+    append = LogStore.append
+    full = True
+
+    def maybe(self: LogStore, app_id: int, lines: list[intake.LogLine]) -> None:
+        if full and lines[0].source == "app":
+            raise OSError(28, "No space left on device")
+        append(self, app_id, lines)
+
+    monkeypatch.setattr(LogStore, "append", maybe)
+    machine.start()
     container = machine.container()
-    expected = [f"{number} " + "x" * 1000 for number in range(4000)]
-    machine.print(container, *expected)
-    collector.complete(container)
-    assert 0 < len(machine.texts()) < 4000
-    machine.engine.instances.remove(container.id)
-    machine.files.path(container.id).unlink()
-    collector.start()
-    machine.shows(*expected)
+    machine.print(container, "one", "two")
+    machine.remove(container)
+    full = False
+    machine.shows(
+        "Error L11 (collector away): web.1 was removed before all of its output was stored;"
+        " lines may be missing",
+        "one",
+        "two",
+    )
 
 
-def test_sources_of_containers_that_are_gone_are_closed(
+def test_sources_of_containers_that_are_gone_are_closed_and_forgotten(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collect, "RESYNC_SECONDS", 0.1)
-    monkeypatch.setattr(collect, "SAVE_SECONDS", 0.1)
+    for pause in ("TIDY_SECONDS", "SAVE_SECONDS", "KEEP_SECONDS"):
+        monkeypatch.setattr(collect, pause, 0.1)
     machine.start()
     container = machine.container()
     machine.print(container, "one")
     machine.shows("one")
-    machine.engine.instances.remove(container.id)
-    machine.files.path(container.id).unlink()
+    machine.remove(container)
     path = machine.settings.log_dir / "checkpoint.json"
     eventually(lambda: path.exists() and list(json.loads(path.read_text())["marks"]) == ["router"])
 
 
+def test_a_container_that_is_announced_late_or_again_is_not_read_twice(machine: Machine) -> None:
+    """So it is after an upgrade, and when the control plane is killed before it removed it."""
+    container = machine.container()
+    machine.print(container, "one")
+    running = machine.start()
+    machine.shows("one")
+    machine.collection.complete(container)
+    running.stop()
+    machine.collection.forget(container.id)
+    machine.start()
+    time.sleep(2 * collect.POLL_SECONDS)
+    machine.engine.instances.list(machine.names.labels)
+    machine.print(container, "two")
+    machine.shows("one", "two")
+
+
+def test_nothing_is_read_before_a_control_plane_has_said_which_apps_there_are(
+    machine: Machine,
+) -> None:
+    told = machine.settings.home / "collect" / "apps.json"
+    later = told.rename(told.with_suffix(".later"))
+    machine.start()
+    machine.print(machine.container(), "one")
+    time.sleep(3 * collect.POLL_SECONDS)
+    assert machine.texts() == []
+    later.rename(told)
+    machine.shows("one")
+
+
+def test_a_home_has_one_collector(machine: Machine) -> None:
+    running = machine.start()
+    with pytest.raises(BlockingIOError):
+        machine.start()
+    running.stop()
+    machine.start()
+
+
 def test_lost_lines_are_counted_and_said_in_the_app_s_log(machine: Machine) -> None:
-    collector = machine.start()
+    running = machine.start()
     container = machine.container()
     machine.print(container, "one")
     machine.shows("one")
@@ -330,7 +397,7 @@ def test_lost_lines_are_counted_and_said_in_the_app_s_log(machine: Machine) -> N
         COUNTED,
         UNKNOWN,
     )
-    assert collector.lost == {container.id: (1, 1)}
+    assert running.collector.lost == {container.id: (1, 1)}
 
 
 def test_a_full_disk_delays_lines_but_loses_none(
@@ -372,28 +439,38 @@ def test_an_engine_that_goes_away_interrupts_nothing(machine: Machine) -> None:
     machine.shows("one", "two", "three")
 
 
-def test_output_without_files_is_asked_of_the_engine(machine: Machine) -> None:
+def test_output_without_files_is_asked_of_the_engine(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its lines arrive once, through restarts of the container and of the collector."""
-    engine = machine.memory.engine
-    collector = machine.start(engine)
+    monkeypatch.setattr(collect, "_readable", lambda _: False)
+    running = machine.start()
     container = machine.container()
     machine.memory.log("web.1", "one")
     machine.shows("one")
-    collector.stop()
+    running.stop()
     machine.memory.log("web.1", "two")
-    collector = machine.start(engine)
+    machine.start()
     machine.shows("one", "two")
     machine.memory.log("web.1", "three")
     machine.memory.exit("web.1", 0)
-    ended = engine.instances.get(container.id)
-    assert ended is not None
-    collector.complete(ended)
+    machine.remove(container)
     assert machine.texts() == ["one", "two", "three"]
 
 
-def test_the_log_of_an_app_that_is_gone_is_removed(machine: Machine) -> None:
+def test_the_log_of_an_app_that_is_gone_is_removed(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect, "TIDY_SECONDS", 0.1)
+    with machine.database.write() as tx:
+        gone = make_app(tx, "gone")
+    machine.directory.refresh()
     store = LogStore(machine.settings)
     store.say(machine.app_id, "web.1", "v1", "kept")
-    store.say(99, "web.1", "v1", "late line of an app that is gone")
+    store.say(gone.id, "web.1", "v1", "late line of an app that is gone")
     machine.start()
+    with machine.database.write() as tx:
+        tx.delete(tx.get_one(App, gone.id))
+    assert store.apps() == {machine.app_id, gone.id}
+    machine.directory.forget(gone.id)
     eventually(lambda: store.apps() == {machine.app_id})

@@ -1,7 +1,6 @@
 """Containers on a Docker Engine."""
 
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -172,7 +171,7 @@ def _container(data: Mapping[str, Any]) -> Container:
         started_at=_seconds(state.get("StartedAt")),
         finished_at=_seconds(state.get("FinishedAt")),
         address=_address(data["NetworkSettings"]["Networks"] or {}),
-        log_path=Path(log_path) if os.access(log_path, os.R_OK) else None,
+        log_path=Path(log_path) if log_path else None,
     )
 
 

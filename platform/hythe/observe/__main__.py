@@ -1,0 +1,56 @@
+"""The log collector's process: python -m hythe.observe [--home DIR]"""
+
+import argparse
+import functools
+import gc
+import os
+import signal
+import sys
+from pathlib import Path
+
+from hythe import logs
+from hythe.engine.port import Instances
+from hythe.observe.collect import Collector
+
+log = logs.get("hythe.observe")
+
+
+@functools.cache
+def engine() -> Instances:
+    """Imported where it is needed only: the SDK takes three times what the collector takes."""
+    from hythe.engine import docker
+
+    log.info("log files cannot be read; asking the engine")
+    return docker.connect().instances
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="hythe.observe", description="The log collector.")
+    parser.add_argument(
+        "--home",
+        type=Path,
+        default=Path(os.environ.get("HYTHE_HOME") or ".hythe"),
+        help="HYTHE_HOME, the folder that holds all state",
+    )
+    home = parser.parse_args(arguments).home.expanduser().absolute()
+    logs.configure("collector")
+    try:
+        collector = Collector(home, engine)
+    except BlockingIOError:
+        print(
+            f" !     Another log collector works on {home}.\n"
+            " !     Stop it with `bin/down`, or choose another HYTHE_HOME.",
+            file=sys.stderr,
+        )
+        return 1
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: collector.stop())
+    gc.freeze()
+    log.info("log collector ready", home=home)
+    collector.run()
+    log.info("log collector stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
