@@ -127,8 +127,8 @@ class Place:
         self.home.mkdir(parents=True, exist_ok=True)
         if self.home.stat().st_uid == os.geteuid():
             self.home.chmod(0o711)
-        for folder in (self.run, self.logs):
-            folder.mkdir(exist_ok=True)
+        self.run.mkdir(exist_ok=True)
+        self.logs.mkdir(exist_ok=True, mode=0o700)  # as the others of hythe.model.home
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -27,10 +27,12 @@ def init(settings: Settings) -> None:
     """Make what a first start needs; a later call changes nothing but the schema's version."""
     from hythe.api.tokens import mint
     from hythe.model import Database
+    from hythe.model.home import guard
     from hythe.model.identity import establish
     from hythe.model.schema import migrate
 
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    guard(settings)
     migrate(settings.database)
     database = Database(settings.database)
     establish(settings, database)

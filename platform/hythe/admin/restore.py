@@ -18,6 +18,7 @@ from hythe.admin.backup import FORMAT
 from hythe.errors import BadBackup, BuildInterrupted, GitFailed, NotEmpty
 from hythe.model import ENDED, App, Build, Database, Deployment, Installation, Source, now, schema
 from hythe.model.connect import connect, shown
+from hythe.model.home import guard
 from hythe.model.identity import Record
 from hythe.model.person import SetupCode, UserSession
 from hythe.model.trouble import explained
@@ -60,7 +61,7 @@ def restore(settings: Settings, path: Path, say: Say) -> None:
     """Make the installation whole, or nothing; raises BadBackup, NotEmpty."""
     _require_empty(settings)
     draft = settings.home.with_name(f".{settings.home.name}.{os.getpid()}.restoring")
-    draft.mkdir(mode=0o711, parents=True)
+    draft.mkdir(mode=0o700, parents=True)
     try:
         say(f"Checking {path}")
         manifest = _unpack(path, draft)
@@ -70,6 +71,7 @@ def restore(settings: Settings, path: Path, say: Say) -> None:
             _load(there, manifest, draft / "rows")
             _bring_code(there, draft / "repositories", say)
             _record(there, settings.database)
+            guard(there)
             shutil.rmtree(draft / "rows", ignore_errors=True)
             (draft / "hello-deployed").touch()  # this is not a first start
             if settings.home.exists():
@@ -121,7 +123,7 @@ def _unpack(path: Path, draft: Path) -> Manifest:
             manifest = Manifest.read(path, content.read())
             continue
         target = draft / name
-        target.parent.mkdir(exist_ok=True, mode=0o700 if name.startswith("ssh/") else 0o777)
+        target.parent.mkdir(exist_ok=True, mode=0o700)
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             shutil.copyfileobj(content, file)
             file.flush()
