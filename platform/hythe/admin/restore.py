@@ -66,12 +66,12 @@ def restore(settings: Settings, path: Path, say: Say) -> None:
         say(f"Checking {path}")
         manifest = _unpack(path, draft)
         there = settings.model_copy(update={"home": draft})
+        guard(there)
         say(f"Loading {sum(manifest.counts.values())} rows of {manifest.made_at}")
         with explained(), _emptied_on_failure(there.database_url):
             _load(there, manifest, draft / "rows")
             _bring_code(there, draft / "repositories", say)
             _record(there, settings.database)
-            guard(there)
             shutil.rmtree(draft / "rows", ignore_errors=True)
             (draft / "hello-deployed").touch()  # this is not a first start
             if settings.home.exists():

@@ -1,6 +1,5 @@
 """The schema of the database: brings it to the newest revision of migrations/."""
 
-import contextlib
 import logging
 from importlib import resources
 from pathlib import Path
@@ -10,7 +9,6 @@ from sqlalchemy.engine import Connection
 
 from hythe.errors import DatabaseNewer, PlatformError
 from hythe.model.connect import connect
-from hythe.model.home import guard_database
 from hythe.model.trouble import explained
 
 ADVISORY_LOCK = 0x48595448  # one migration at a time on PostgreSQL; any constant does
@@ -23,9 +21,6 @@ def migrate(url: str, revision: str | None = None) -> bool:
     processes at once. Raises DatabaseNewer, and what else a transaction raises.
     """
     engine = connect(url)
-    if engine.dialect.name == "sqlite" and engine.url.database:
-        with contextlib.suppress(OSError):  # opening it fails too, and says why
-            guard_database(Path(engine.url.database))
     try:
         with explained(), engine.connect() as connection:
             if current(connection) == (revision or head()):
