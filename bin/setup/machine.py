@@ -19,7 +19,8 @@ FREE_BYTES = 3 * 1000**3
 ENGINE_ROOT = Path("/var/lib/docker")
 DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")  # mmdebstrap wants it
 KEPT = re.compile(
-    r"HYTHE_|PIP_|NPM_CONFIG_|NODE_EXTRA_CA|DOCKER_HOST$|CI$|SSL_CERT|PG[A-Z]+$|(https?|no|all)_proxy$",
+    r"HYTHE_|PIP_|UV_|NPM_CONFIG_|YARN_NPM_|DOCKER_HOST$|CI$|PG[A-Z]+$|(https?|no|all)_proxy$"
+    r"|SSL_CERT|NODE_EXTRA_CA|GIT_SSL_CAINFO$|(CURL|REQUESTS)_CA_BUNDLE$",
     re.IGNORECASE,
 )
 """The variables that Hythe's programs need of the environment in which somebody types bin/up."""
