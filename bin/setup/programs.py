@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environment import PYTHON
+from .environment import PYTHON, ready
 from .output import Problem
 from .place import Place
 from .process import Process, detach, tail
@@ -108,6 +108,15 @@ def status(address: tuple[str, int], path: str) -> int | None:
         return None
     finally:
         connection.close()
+
+
+def check_environment(place: Place) -> None:
+    """Raise Problem when the environment would be made anew under programs that run from it."""
+    if not ready() and any(program.process(place) for program in programs(place)):
+        raise Problem(
+            "Hythe's dependencies or its Python changed while it runs.",
+            "Restart Hythe with them; apps run on: bin/up --restart --detach",
+        )
 
 
 def prepare(place: Place) -> None:

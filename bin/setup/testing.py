@@ -8,6 +8,7 @@ from pathlib import Path
 from . import dashboard, engine, environment, machine
 from .output import detail, step
 from .place import CHECKOUT, Place
+from .programs import check_environment
 from .up import base_images
 
 # Most tests wait for containers; three workers keep two cores busy.
@@ -38,6 +39,7 @@ def _with_engine(name: str, arguments: list[str], run: Callable[[], int]) -> int
     with place.locked():
         machine.check_disk(place, CHECKOUT)
         _install_packages(place)
+        check_environment(place)
         environment.ensure(dev=True)
         dashboard.build(place)
         with step("Starting the Docker engine"):
