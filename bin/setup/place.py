@@ -38,6 +38,8 @@ class Place:
     api_port: int
     router_workers: int
     router_user: str
+    router_trust: str
+    router_certificate: str
     router_log: str
     router_log_sample: int
     metrics_port: int
@@ -57,6 +59,8 @@ class Place:
             api_port=_number(environ, "HYTHE_API_PORT", 7600),
             router_workers=_number(environ, "HYTHE_ROUTER_WORKERS", 2),
             router_user=environ.get("HYTHE_ROUTER_USER", "nobody"),
+            router_trust=environ.get("HYTHE_ROUTER_TRUST", ""),
+            router_certificate=_absolute(environ.get("HYTHE_ROUTER_CERTIFICATE", "")),
             router_log=environ.get("HYTHE_ROUTER_LOG", "plain"),
             router_log_sample=_number(environ, "HYTHE_ROUTER_LOG_SAMPLE", 1),
             metrics_port=_number(environ, "HYTHE_METRICS_PORT", 0),

@@ -89,6 +89,8 @@ def programs(place: Place) -> tuple[Program, Program]:
                 *("--stats", str(place.run / "router.sock")),
                 *(("--metrics", str(place.metrics_port)) if place.metrics_port else ()),
                 *(("--user", place.router_user) if place.router_user else ()),
+                *(("--certificate", place.router_certificate) if place.router_certificate else ()),
+                *(f"--trust={each.strip()}" for each in place.router_trust.split(",") if each),
             ),
             lambda: status(place.router_address, "/") is not None,
             stop_seconds=40,

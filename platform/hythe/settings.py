@@ -39,6 +39,16 @@ class Settings(BaseSettings):
     router_user: str = Field(
         "nobody", description="User that the router's workers become once root has bound the ports."
     )
+    router_trust: str = Field(
+        "",
+        description="Networks of proxies in front of the router, by commas: their X-Forwarded-* "
+        "and X-Request-Id are believed.",
+    )
+    router_certificate: str = Field(
+        "",
+        description="Certificate for hosts that have none, a PEM file with its key; empty means "
+        "one that the router signs.",
+    )
     router_log: Literal["plain", "json"] = Field(
         "plain", description="The access log's lines: plain or json."
     )
@@ -94,6 +104,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("router_trust")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for network in filter(None, value.split(",")):
+            ipaddress.ip_network(network.strip())
+        return value
 
     @property
     def database(self) -> str:
@@ -174,11 +191,6 @@ class Settings(BaseSettings):
     def control_socket(self) -> Path:
         """Where routers dial in (see wire.py)."""
         return self.run_dir / "control.sock"
-
-    @property
-    def stats_socket(self) -> Path:
-        """Where the router tells what it counted, as JSON at /stats."""
-        return self.run_dir / "router.sock"
 
     @property
     def source_socket(self) -> Path:
