@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import dashboard, engine, environment, machine
-from .output import detail, step
+from .output import step
 from .place import CHECKOUT, Place
 from .programs import check_environment
 from .up import base_images
@@ -48,8 +48,8 @@ def _with_engine(name: str, arguments: list[str], run: Callable[[], int]) -> int
         base_images(place)
         return run()
     finally:
-        if started and (said := engine.stop(place)):
-            detail(said)
+        if started:
+            engine.stop(place)  # says nothing: pytest's own line is the last one
 
 
 def _install_packages(place: Place) -> None:
@@ -83,7 +83,7 @@ def _run(arguments: list[str]) -> int:
         checked = subprocess.run([str(CHECKOUT / "bin" / "check")]).returncode
         if checked != 0:
             return checked
-    required = os.environ.get("HYTHE_REQUIRE", "docker,postgres,chromium")
+    required = os.environ.get("HYTHE_REQUIRE", "docker,postgres,chromium,history")
     variables = {**os.environ, "HYTHE_REQUIRE": required}
     command = [str(environment.PYTHON), "-m", "pytest", *(arguments or PARALLEL)]
     return subprocess.run(command, cwd=CHECKOUT, env=variables).returncode
