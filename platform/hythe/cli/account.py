@@ -114,6 +114,6 @@ def _certificate(url: str, fingerprint: str | None) -> bytes | None:
     if answer.strip().lower() not in ("y", "yes"):
         raise Failure(
             "You are not logged in; the token was not sent.",
-            "See the fingerprint in what `bin/up` shows on the server, and type `hythe login` again.",
+            "Compare with what `bin/up` on the server shows, and type `hythe login` again.",
         )
     return der
