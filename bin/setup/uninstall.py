@@ -75,4 +75,4 @@ def _say_what_stays(place: Place, said: str) -> None:
     detail(f"the checkout with its environment, {CHECKOUT},")
     if place.database_url:
         detail(f"the tables of {place.database_url}, whose operator drops them,")
-    detail("and net.ipv4.tcp_migrate_req, which the router set to 1, until the next boot.")
+    detail("and net.ipv4.tcp_migrate_req, which the router sets to 1, until the next boot.")
