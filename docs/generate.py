@@ -1,9 +1,14 @@
 """Writes docs/reference/*.md from the code: `python docs/generate.py`; a test finds stale ones."""
 
 import dataclasses
+import inspect
 from pathlib import Path
 
+import click
+import typer
+
 from hythe import errors
+from hythe.cli.main import cli
 from hythe.environment import LIMITS
 from hythe.route_settings import RouteSettings
 from hythe.settings import Settings
@@ -89,7 +94,50 @@ def routing() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"settings.md": settings, "errors.md": error_codes, "routing.md": routing}
+def command_line() -> str:
+    """The page about the commands, in the order of their names."""
+    program = typer.main.get_command(cli)
+    assert isinstance(program, click.Group)
+    lines = [
+        "# Command line",
+        NOTE,
+        "`hythe COMMAND --help` says the same. Colon and space both work: `hythe ps scale web=2` "
+        "is `hythe ps:scale web=2`. Exit codes: 0, 1 failed, 2 misused, 3 the API is out of reach. "
+        "[Errors](errors.md) are a cause and a fix, on standard error.",
+    ]
+    for name, command in sorted(program.commands.items()):
+        if not command.hidden:
+            lines += ["", *_command(name, command)]
+    return "\n".join(lines) + "\n"
+
+
+def _command(name: str, command: click.Command) -> list[str]:
+    """One command's section."""
+    context = click.Context(command, info_name=f"hythe {name}")
+    usage = " ".join([context.info_name or "", *command.collect_usage_pieces(context)])
+    text, _, example = inspect.cleandoc(command.help or "").partition("Example:")
+    lines = [f"## {name}", f"`{usage}`", "", text.strip()]
+    if example:
+        lines += ["", f"Example: `{example.strip()}`"]
+    records = [record for each in command.params if (record := each.get_help_record(context))]
+    rows = [(names, _cell(about)) for names, about in records if _cell(about)]
+    if rows:
+        lines += ["", "| | |", "|---|---|"]
+        lines += [f"| `{_cell(names)}` | {about} |" for names, about in rows]
+    return lines
+
+
+def _cell(text: str) -> str:
+    """Text for a table; the usage says already what is required."""
+    return " ".join(text.replace("[required]", "").split()).replace("|", "\\|")
+
+
+PAGES = {
+    "cli.md": command_line,
+    "settings.md": settings,
+    "errors.md": error_codes,
+    "routing.md": routing,
+}
 
 
 def main() -> None:

@@ -194,9 +194,6 @@ class SshServer:
     def allow(self, public: str) -> None:
         (self.folder / "authorized").write_text(f"{public}\n")
 
-    def change_host_key(self) -> None:
-        _make_key(self.folder / "host")
-
 
 def _make_key(path: Path) -> None:
     path.unlink(missing_ok=True)

@@ -26,7 +26,10 @@ def main(arguments: list[str]) -> int:
             return int(getattr(import_module(f".{module}", __package__), function)(rest))
         if command == "environment":
             from . import environment
+            from .place import Place
+            from .programs import check_environment
 
+            check_environment(Place.of(os.environ))
             environment.ensure(dev="--dev" in rest)
             return 0
         if command == "check-dashboard":

@@ -24,7 +24,8 @@ from .output import Problem, detail, step
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 AMBIENT = re.compile(
-    r"PIP_|NPM_CONFIG_|NODE_EXTRA_CA|DOCKER_HOST$|SSL_CERT|PG[A-Z]+$|(https?|no|all)_proxy$",
+    r"PIP_|UV_|NPM_CONFIG_|YARN_NPM_|DOCKER_HOST$|PG[A-Z]+$|(https?|no|all)_proxy$"
+    r"|SSL_CERT|NODE_EXTRA_CA|GIT_SSL_CAINFO$|(CURL|REQUESTS)_CA_BUNDLE$",
     re.IGNORECASE,
 )
 """What Hythe's programs use besides their own settings: indexes, proxies, certificates."""
@@ -48,6 +49,8 @@ class Place:
     api_port: int
     router_workers: int
     router_user: str
+    router_trust: str
+    router_certificate: str
     router_log: str
     router_log_sample: int
     metrics_port: int
@@ -84,6 +87,8 @@ class Place:
             api_port=_number(environ, "HYTHE_API_PORT", 7600),
             router_workers=_number(environ, "HYTHE_ROUTER_WORKERS", 2),
             router_user=environ.get("HYTHE_ROUTER_USER", "nobody"),
+            router_trust=environ.get("HYTHE_ROUTER_TRUST", ""),
+            router_certificate=_absolute(environ.get("HYTHE_ROUTER_CERTIFICATE", "")),
             router_log=environ.get("HYTHE_ROUTER_LOG", "plain"),
             router_log_sample=_number(environ, "HYTHE_ROUTER_LOG_SAMPLE", 1),
             metrics_port=_number(environ, "HYTHE_METRICS_PORT", 0),
@@ -154,8 +159,8 @@ class Place:
         self.home.mkdir(parents=True, exist_ok=True)
         if self.home.stat().st_uid == os.geteuid():
             self.home.chmod(0o711)
-        for folder in (self.run, self.logs):
-            folder.mkdir(exist_ok=True)
+        self.run.mkdir(exist_ok=True)
+        self.logs.mkdir(exist_ok=True, mode=0o700)  # as the others of hythe.model.home
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environment import PYTHON
+from .environment import PYTHON, ready
 from .output import Problem
 from .place import Place
 from .process import Process, detach, tail
@@ -91,6 +91,8 @@ def programs(place: Place) -> tuple[Program, Program, Program]:
                 *("--stats", str(place.run / "router.sock")),
                 *(("--metrics", str(place.metrics_port)) if place.metrics_port else ()),
                 *(("--user", place.router_user) if place.router_user else ()),
+                *(("--certificate", place.router_certificate) if place.router_certificate else ()),
+                *(f"--trust={each.strip()}" for each in place.router_trust.split(",") if each),
             ),
             lambda: status(place.router_address, "/") is not None,
             stop_seconds=40,
@@ -128,6 +130,15 @@ def status(address: tuple[str, int], path: str) -> int | None:
         return None
     finally:
         connection.close()
+
+
+def check_environment(place: Place) -> None:
+    """Raise Problem when the environment would be made anew under programs that run from it."""
+    if not ready() and any(program.process(place) for program in programs(place)):
+        raise Problem(
+            "Hythe's dependencies or its Python changed while it runs.",
+            "Restart Hythe with them; apps run on: bin/up --restart --detach",
+        )
 
 
 def prepare(place: Place) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import dashboard, engine, environment, machine
-from .output import detail, step
+from .output import step
 from .place import CHECKOUT, Place
+from .programs import check_environment
 from .up import base_images
 
 # Most tests wait for containers; three workers keep two cores busy.
@@ -38,6 +39,7 @@ def _with_engine(name: str, arguments: list[str], run: Callable[[], int]) -> int
     with place.locked():
         machine.check_disk(place, CHECKOUT)
         _install_packages(place)
+        check_environment(place)
         environment.ensure(dev=True)
         dashboard.build(place)
         with step("Starting the Docker engine"):
@@ -46,8 +48,8 @@ def _with_engine(name: str, arguments: list[str], run: Callable[[], int]) -> int
         base_images(place)
         return run()
     finally:
-        if started and (said := engine.stop(place)):
-            detail(said)
+        if started:
+            engine.stop(place)  # says nothing: pytest's own line is the last one
 
 
 def _install_packages(place: Place) -> None:
@@ -85,7 +87,7 @@ def _run(arguments: list[str]) -> int:
         checked = subprocess.run([str(CHECKOUT / "bin" / "check")]).returncode
         if checked != 0:
             return checked
-    required = ["docker", "buildkit", "postgres", *PROGRAMS]
+    required = ["docker", "buildkit", "postgres", "history", *PROGRAMS]
     if not left_to_the_person():
         required += ["registry", "sshd"]
     variables = {"HYTHE_REQUIRE": ",".join(required), **os.environ}

@@ -46,7 +46,7 @@ def uninstall(place: Place) -> None:
         said = engine.stop(place)
     shutil.rmtree(place.home)
     say(f"=====> {place.home} is gone, and all that belonged to it")
-    _say_what_stays(said)
+    _say_what_stays(place, said)
 
 
 def _clear_engine(place: Place) -> None:
@@ -68,7 +68,10 @@ def _clear_engine(place: Place) -> None:
         detail(line)
 
 
-def _say_what_stays(said: str) -> None:
+def _say_what_stays(place: Place, said: str) -> None:
     detail(said or "The Docker engine stays as it was.")
     detail("What stays: Debian packages, the base images (hythe-stack/*), which others may use,")
-    detail(f"and the checkout with its environment, {CHECKOUT}.")
+    detail(f"the checkout with its environment, {CHECKOUT},")
+    if place.database_url:
+        detail(f"the tables of {place.database_url}, whose operator drops them,")
+    detail("and net.ipv4.tcp_migrate_req, which the router sets to 1, until the next boot.")

@@ -24,7 +24,7 @@ from .down import stop
 from .output import Problem, detail, say, step
 from .place import CHECKOUT, Place
 from .process import Process
-from .programs import Program, prepare, programs
+from .programs import Program, check_environment, prepare, programs
 
 
 def main(arguments: list[str]) -> int:
@@ -37,7 +37,8 @@ def main(arguments: list[str]) -> int:
     runs = any(program.process(place) for program in programs(place))
     if runs and not options.restart:
         place.check_unchanged()
-        _check_environment()
+    if not options.restart:
+        check_environment(place)
     if not options.restart and _is_up(place, options.example):
         if not dashboard.ready():
             machine.become_root(["up", *arguments])
@@ -84,15 +85,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--tls-key", metavar="FILE", help="its private key")
     return parser
-
-
-def _check_environment() -> None:
-    """What runs was started with these dependencies, or has to be stopped first."""
-    if not environment.ready():
-        raise Problem(
-            "Hythe's dependencies or its Python changed while it runs.",
-            "Stop it with bin/down, and start it again.",
-        )
 
 
 def _is_up(place: Place, with_example: bool) -> bool:
@@ -228,6 +220,8 @@ def _say_what_is_open(place: Place) -> None:
     say()
     detail(f"Other machines reach these ports at {address}:")
     detail(f"  {place.http_port}  apps, over HTTP")
+    if place.https_port:
+        detail(f"  {place.https_port}  apps, over HTTPS")
     detail(f"  {place.api_port}  the control plane, over TLS only")
     try:
         pin = f" --fingerprint {place.fingerprint}"

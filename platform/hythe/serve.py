@@ -16,7 +16,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from hythe import homefile, logs
 from hythe.errors import HytheError, PlatformError
@@ -27,18 +26,21 @@ def init(settings: Settings) -> None:
     """Make what a first start needs; a later call changes nothing but the schema's version."""
     from hythe.api.tokens import mint
     from hythe.model import Database
+    from hythe.model.home import guard
     from hythe.model.identity import establish
     from hythe.model.schema import migrate
 
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    guard(settings)
     migrate(settings.database)
     database = Database(settings.database)
     establish(settings, database)
-    credentials = settings.home / "credentials"
-    if not credentials.exists():
+    if not (settings.home / "credentials").exists():
         with database.write() as tx:
             _, secret = mint(tx, "local user", "manage")
-        _write_private(credentials, json.dumps({"url": settings.api_url, "token": secret}))
+        _write_credentials(settings, [{"url": settings.api_url, "token": secret}])
+    else:
+        _follow_port(settings)
     if settings.public:
         from hythe.api import certificate
 
@@ -96,13 +98,35 @@ def _home_lock(settings: Settings, kind: int) -> Iterator[None]:
         yield
 
 
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads; whole or not at all."""
+def _follow_port(settings: Settings) -> None:
+    """Let the local user's token name the API's port, when that is another than at the last start.
+
+    People put logins to other machines before it (see hythe.cli.credentials), never after it.
+    """
+    path = settings.home / "credentials"
+    try:
+        entries = [json.loads(line) for line in path.read_text().splitlines() if line]
+        urls = [str(entry["url"]) for entry in entries]
+    except (ValueError, KeyError, TypeError):
+        raise PlatformError(
+            f"{path} is damaged.", "Remove it, and run it again: it makes another token."
+        ) from None
+    own = [entry for entry in entries if entry["url"].startswith("http://127.0.0.1:")]
+    if own and settings.api_url not in urls:
+        own[-1]["url"] = settings.api_url
+        _write_credentials(settings, entries)
+
+
+def _write_credentials(settings: Settings, entries: list[dict[str, str]]) -> None:
+    """Write the file, whole or not at all; only its owner reads it, who stays the same."""
+    path = settings.home / "credentials"
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(fd, "w") as file:
-        file.write(text + "\n")
+        file.writelines(f"{json.dumps(entry)}\n" for entry in entries)
+        if path.exists():
+            os.fchown(fd, path.stat().st_uid, path.stat().st_gid)
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from hythe import environment
 from hythe.environment import Field
+from hythe.errors import InvalidSetting
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,16 @@ class Settings:
     router_workers: int = Field(2, ge=1, le=64, description="Worker processes of the router.")
     router_user: str = Field(
         "nobody", description="User that the router's workers become once root has bound the ports."
+    )
+    router_trust: str = Field(
+        "",
+        description="Networks of proxies in front of the router, by commas: their X-Forwarded-* "
+        "and X-Request-Id are believed.",
+    )
+    router_certificate: str = Field(
+        "",
+        description="Certificate for hosts that have none, a PEM file with its key; empty means "
+        "one that the router signs.",
     )
     router_log: Literal["plain", "json"] = Field(
         "plain", description="The access log's lines: plain or json."
@@ -95,7 +106,13 @@ class Settings:
     @classmethod
     def read(cls) -> "Settings":
         """From the environment, `HYTHE_NAME` for each; raises InvalidSetting."""
-        return environment.read(cls, "HYTHE_", os.environ)
+        settings = environment.read(cls, "HYTHE_", os.environ)
+        for network in filter(None, settings.router_trust.split(",")):
+            try:
+                ipaddress.ip_network(network.strip())
+            except ValueError as error:
+                raise InvalidSetting(f"HYTHE_ROUTER_TRUST: {error}.") from None
+        return settings
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "home", Path(self.home).expanduser().absolute())
@@ -188,11 +205,6 @@ class Settings:
     def control_socket(self) -> Path:
         """Where routers dial in (see wire.py)."""
         return self.run_dir / "control.sock"
-
-    @property
-    def stats_socket(self) -> Path:
-        """Where the router tells what it counted, as JSON at /stats."""
-        return self.run_dir / "router.sock"
 
     @property
     def source_socket(self) -> Path:

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +83,37 @@ def test_other_settings_are_refused_while_it_runs(installation: Installation) ->
             installation.up("--no-example")
     finally:
         installation.environment = environment
+
+
+def test_other_people_of_the_machine_read_nothing_of_it(
+    installation: Installation, make_project: Make
+) -> None:
+    make_project("wsgi-bare").push()
+    paths = sorted(installation.home.rglob("*"))
+    assert installation.home / "repositories" in paths
+    readable = {
+        Path(name).parts[0]
+        for user in (65534, 1000)  # the router's workers, and the first person, as builds are
+        for name in _readable(user, installation.home, paths)
+    }
+    assert "run" in readable
+    assert readable <= {"installation", "run", "stack", "hello-deployed"}  # names, ids, ports
+
+
+def _readable(user: int, home: Path, paths: list[Path]) -> list[str]:
+    """What a user of the machine can open, tried out; whatever is above the home lets them."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'while IFS= read -r name; do [ -r "$name" ] && echo "$name"; done; :'],
+        cwd=home,  # entered as root
+        input="\n".join(str(path.relative_to(home)) for path in paths),
+        capture_output=True,
+        text=True,
+        check=True,
+        user=user,
+        group=user,
+        extra_groups=[],
+    )
+    return done.stdout.splitlines()
 
 
 def test_down_stops_everything_and_up_brings_it_back(

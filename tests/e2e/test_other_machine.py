@@ -102,6 +102,7 @@ def test_the_way_of_another_machine(public: Installation, machine: Machine) -> N
     """One test, since each step needs the one before: set up, log in, push, ask, and be refused."""
     said = public.up("--no-example")
     assert f"{public.http_port}  apps, over HTTP" in said
+    assert f"{public.environment['HYTHE_HTTPS_PORT']}  apps, over HTTPS" in said
     assert f"{public.api_port}  the control plane, over TLS only" in said
     assert f"Web   https://hythe.example.com:{public.api_port}/setup#code=" in said
     fingerprint = said[said.index("SHA256:") :].split()[0]

@@ -1,6 +1,7 @@
-"""The reference pages are generated; these tests say when they are stale."""
+"""The reference pages are as the code has them, and links lead somewhere."""
 
 import importlib.util
+import re
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,7 @@ import pytest
 from hythe.errors import HytheError
 
 DOCS = Path(__file__).parents[2] / "docs"
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
 def load(path: Path) -> ModuleType:
@@ -27,6 +29,22 @@ generate = load(DOCS / "generate.py")
 def test_reference_page_is_fresh(name: str) -> None:
     fresh = generate.PAGES[name]()
     assert (DOCS / "reference" / name).read_text() == fresh, "run: python docs/generate.py"
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    linked = set(LINK.findall((DOCS.parent / "README.md").read_text()))
+    pages = [
+        path.relative_to(DOCS.parent) for path in DOCS.rglob("*.md") if path.parent.name != "adr"
+    ]
+    assert {str(page) for page in pages} - linked == set()
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    root = DOCS.parent
+    for page in [*root.glob("*.md"), *DOCS.rglob("*.md"), root / "web" / "README.md"]:
+        for target in LINK.findall(page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.relative_to(root)}: {target}"
 
 
 def test_error_codes_are_unique() -> None:

@@ -6,6 +6,7 @@ import AppList from './pages/AppList' // not lazy: most visits begin there
 import { Gateway } from './parts/Gateway'
 import { ProblemNote } from './parts/ProblemNote'
 import { Shell } from './parts/Shell'
+import { useTitle } from './parts/useTitle'
 
 const loadApp = () => import('./pages/AppPage')
 const AppPage = lazy(loadApp)
@@ -61,9 +62,11 @@ function Waiting({ reason }: { reason?: unknown }) {
 }
 
 function Nowhere() {
+  const title = 'There is no such page'
+  useTitle(title)
   return (
     <section className="page">
-      <h1>There is no such page</h1>
+      <h1>{title}</h1>
       <p>
         <Link href="/">All apps</Link>
       </p>

@@ -55,7 +55,13 @@ export const theme = createTheme({
       defaultProps: { openDelay: 250, events: { hover: true, focus: true, touch: true } },
     },
     Modal: {
-      defaultProps: { centered: true, radius: 10, overlayProps: { backgroundOpacity: 0.45 } },
+      defaultProps: {
+        centered: true,
+        radius: 10,
+        overlayProps: { backgroundOpacity: 0.45 },
+        closeButtonProps: { 'aria-label': 'Close' },
+        attributes: { header: { role: 'presentation' } }, // a <header>, but not the page's
+      },
     },
   },
 })

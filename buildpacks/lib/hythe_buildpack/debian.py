@@ -1,25 +1,15 @@
 """A server from Debian, in a layer of its own."""
 
-import hashlib
 import sysconfig
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from hythe_buildpack.apt import Apt
-from hythe_buildpack.layer import Layer
+from hythe_buildpack.layer import Layer, week_key
 from hythe_buildpack.report import detail, step
 
-FORMAT = "1"  # of the layers; part of their keys
-WEEK = 7 * 24 * 3600
 TRIPLET = sysconfig.get_config_var("MULTIARCH") or "x86_64-linux-gnu"
 LIBRARIES = (f"usr/lib/{TRIPLET}", f"lib/{TRIPLET}")
-
-
-def week_key(*parts: str) -> str:
-    """A key that changes every week too, so that security updates come in."""
-    text = " ".join((FORMAT, str(int(time.time()) // WEEK), *parts))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def provide(layers: Path, name: str, packages: Sequence[str], without: Sequence[str] = ()) -> Layer:

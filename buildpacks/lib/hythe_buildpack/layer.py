@@ -1,9 +1,20 @@
 """A layer of a buildpack: a folder, and the TOML file beside it."""
 
+import hashlib
 import shutil
+import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+
+FORMAT = "1"  # of the layers; part of their keys
+WEEK = 7 * 24 * 3600
+
+
+def week_key(*parts: str) -> str:
+    """A key that changes every week too, so that security updates come in."""
+    text = " ".join((FORMAT, str(int(time.time()) // WEEK), *parts))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

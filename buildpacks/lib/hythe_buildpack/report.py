@@ -1,5 +1,7 @@
 """What the buildpack prints, and how it fails: a cause, and the exact fix."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -27,3 +29,14 @@ def warn(text: str) -> None:
 
 def stop(cause: str, fix: str) -> NoReturn:
     raise Stop(cause, fix)
+
+
+def carry_out(build: Callable[[Path, Path], None], app: Path, layers: Path) -> int:
+    """Build; returns the exit code of bin/build, after the cause and the fix where it stopped."""
+    try:
+        build(app, layers)
+    except Stop as error:
+        warn(error.cause)
+        warn(error.fix)
+        return 1
+    return 0

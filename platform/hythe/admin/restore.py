@@ -20,6 +20,7 @@ from hythe.admin.backup import FORMAT
 from hythe.errors import BadBackup, BuildInterrupted, GitFailed, NotEmpty
 from hythe.model import ENDED, App, Build, Deployment, Installation, Source, now, schema
 from hythe.model.connect import connect, shown
+from hythe.model.home import guard
 from hythe.model.identity import Record
 from hythe.model.person import SetupCode, UserSession
 from hythe.model.trouble import explained
@@ -64,11 +65,12 @@ def restore(settings: Settings, path: Path, say: Say) -> None:
     _clear_drafts(settings.home)
     _require_empty(settings)
     draft = settings.home.with_name(f".{settings.home.name}.{os.getpid()}.restoring")
-    draft.mkdir(mode=0o711, parents=True)
+    draft.mkdir(mode=0o700, parents=True)
     try:
         say(f"Checking {path}")
         manifest = _unpack(path, draft)
         there = replace(settings, home=draft)
+        guard(there)
         say(f"Loading {sum(manifest.counts.values())} rows of {manifest.made_at}")
         with schema.changing(there.database) as connection:
             _load(connection, manifest, draft / "rows")
@@ -124,7 +126,7 @@ def _unpack(path: Path, draft: Path) -> Manifest:
             manifest = Manifest.read(path, content.read())
             continue
         target = draft / name
-        target.parent.mkdir(exist_ok=True, mode=0o700 if name.startswith("ssh/") else 0o777)
+        target.parent.mkdir(exist_ok=True, mode=0o700)
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             shutil.copyfileobj(content, file)
             file.flush()

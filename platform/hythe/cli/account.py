@@ -112,5 +112,8 @@ def _certificate(url: str, fingerprint: str | None) -> bytes | None:
         )
     answer = input("Does `bin/up` on the server show the same? [y/N] ")
     if answer.strip().lower() not in ("y", "yes"):
-        raise Failure("You are not logged in; the token was not sent.")
+        raise Failure(
+            "You are not logged in; the token was not sent.",
+            "Compare with what `bin/up` on the server shows, and type `hythe login` again.",
+        )
     return der

@@ -39,7 +39,7 @@ def add_certificate(
 ) -> None:
     """Add a certificate for HTTPS, or renew one.
 
-    For example: hythe certs:add fullchain.pem privkey.pem
+    Example: hythe certs:add fullchain.pem privkey.pem
     """
     name = chosen(app)
     texts = _read(chain), _read(key)

@@ -1,5 +1,6 @@
 """Connections to the database that a URL names: SQLite, or PostgreSQL through psycopg."""
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, make_url
@@ -38,6 +39,13 @@ def connect(url: str, who: str = "hythe", **options: Any) -> Engine:
     options.setdefault("pool_pre_ping", True)
     named = {**_POSTGRES, "application_name": who}
     return create_engine(parsed, connect_args=named, **options)
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite database; None for PostgreSQL."""
+    parsed = _parse(url)
+    sqlite = parsed.get_backend_name() == "sqlite"
+    return Path(parsed.database) if sqlite and parsed.database else None
 
 
 def shown(url: str) -> str:

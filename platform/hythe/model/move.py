@@ -23,6 +23,7 @@ from hythe.model import schema
 from hythe.model.base import Base
 from hythe.model.connect import connect, same, shown
 from hythe.model.database import Database
+from hythe.model.home import guard_database
 from hythe.model.identity import Record, recognise
 from hythe.model.lead import LEAD_LOCK
 from hythe.model.platform import Installation
@@ -56,6 +57,7 @@ class Move:
     def copy(self, *, replace: bool) -> None:
         """Copy, check, commit, and say what to set."""
         self._recognise()
+        guard_database(self._target)
         schema.migrate(self._target)
         with _reading(self._source) as source, _writing(self._target) as target:
             _require_quiet(source, target)

@@ -2,8 +2,6 @@
 
 import os
 import signal
-from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -11,8 +9,6 @@ from playwright.sync_api import Locator, Page, expect
 from bench.installation import Installation, Project, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e]
-
-AXE = Path(__file__).parents[3] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def log_of(page: Page) -> Locator:
@@ -72,23 +68,3 @@ def test_fifty_thousand_lines_stay_few_in_the_page(page: Page, running: Project)
     expect(page.get_by_role("button", name="1 new")).to_be_visible()
     page.get_by_role("button", name="1 new").click()
     expect(log_of(page)).to_contain_text("asked for /while-reading")
-
-
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_pages_are_accessible(
-    new_page: Any, signed_in: Any, running: Project, scheme: str, width: int
-) -> None:
-    page = new_page(
-        storage_state=signed_in,
-        color_scheme=scheme,
-        viewport={"width": width, "height": 900},
-        reduced_motion="reduce",
-    )
-    for path in ("", *(f"apps/quay{one}" for one in ("", "/releases/1", "/config", "/logs"))):
-        page.goto(f"/{path}")
-        expect(page.locator(".card, .terminal").first).to_be_visible()
-        page.wait_for_load_state()
-        page.evaluate(AXE.read_text())
-        found = page.evaluate("axe.run().then((result) => result.violations)")
-        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], path
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path

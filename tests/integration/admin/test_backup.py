@@ -26,6 +26,7 @@ from hythe.admin.upgrade import check
 from hythe.engine.port import ContainerSpec, Engine, ImageConfig
 from hythe.errors import BadBackup, NotEmpty, OtherInstallation, PlatformError
 from hythe.model import App, Build, ConfigVar, Database, Deployment, Installation, Vault, schema
+from hythe.model.home import PRIVATE
 from hythe.model.identity import establish
 from hythe.model.move import Move
 from hythe.model.person import SetupCode, User, UserSession
@@ -91,6 +92,7 @@ def test_a_backup_of_either_database_is_restored_as_either(
 
     backup(old, tmp_path / "file", nothing)
     restore(new, tmp_path / "file", nothing)
+    assert {(new.home / name).stat().st_mode & 0o777 for name in PRIVATE} == {0o700}
 
     database = Database(new.database)
     vault = Vault.open(new.key_file)

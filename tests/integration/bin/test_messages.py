@@ -7,11 +7,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from setup import engine, machine, others
+from setup import engine, machine, others, programs
 from setup.output import Problem
-from setup.place import CHECKOUT, Place
+from setup.place import AMBIENT, CHECKOUT, Place
+from setup.process import Process
 
+from hythe.build import operator
 from hythe.settings import Settings
+from hythe.source.remote import _OPERATOR
 
 
 def up(**variables: str) -> subprocess.CompletedProcess[str]:
@@ -69,6 +72,11 @@ def test_sudo_gets_the_settings_of_the_shell(
     assert "PGPASSWORD=pg" in given
     assert "SECRET=x" not in given
     assert given[-4:] == ["-m", "setup", "up", "--detach"]
+
+
+@pytest.mark.parametrize("name", [*operator.INDEX, *operator.PROXY, *operator.CA, *_OPERATOR])
+def test_sudo_and_the_services_keep_what_the_operator_set_for_builds(name: str) -> None:
+    assert AMBIENT.match(name)
 
 
 def test_port_in_use_names_the_program_that_holds_it() -> None:
@@ -135,6 +143,19 @@ def test_engine_that_cannot_start_shows_the_end_of_its_log(
     assert "does not start" in caught.value.cause
     assert "no cgroups" in caught.value.details
     assert engine.stop(place) == ""
+
+
+def test_dependencies_are_not_replaced_under_what_runs(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "ready", lambda: False)
+    programs.check_environment(place)
+    here = Process.of(os.getpid())
+    assert here is not None
+    (place.run / "router.pid").write_text(f"{here.pid} {here.started}")
+    with pytest.raises(Problem) as caught:
+        programs.check_environment(place)
+    assert "bin/up --restart --detach" in caught.value.fix
 
 
 def test_a_control_plane_that_somebody_started_is_named(

@@ -36,6 +36,12 @@ function began(session: Session): Session {
 
 export const sessionQuery = { queryKey: KEY, queryFn: current, staleTime: Infinity }
 
+/** Whether there is no user yet. */
+export const setupQuery = {
+  queryKey: [...KEY, 'setup'],
+  queryFn: () => take(api.GET('/v1/setup')),
+}
+
 export function useSession() {
   return useQuery(sessionQuery)
 }

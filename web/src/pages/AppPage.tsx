@@ -57,7 +57,8 @@ function Waiting() {
 function Tabs({ state }: { state: AppState }) {
   const name = state.app.name
   const base = `/apps/${name}`
-  useTitle(name)
+  const [location] = useLocation()
+  useTitle([shownPage(location), name].filter(Boolean).join(' · '))
   return (
     <section className="page">
       <Head state={state} />
@@ -95,6 +96,13 @@ function Tabs({ state }: { state: AppState }) {
       </Suspense>
     </section>
   )
+}
+
+/** What of the app an address is about; empty for the overview. */
+function shownPage(location: string): string {
+  const [, , , page, id] = location.split('/')
+  if (page === 'deployments') return `Deployment ${id}`
+  return (page && TABS.find(([path]) => path === `/${page}`)?.[1]) || ''
 }
 
 function number(text: string | undefined): number | null {

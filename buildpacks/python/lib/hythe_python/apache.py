@@ -4,11 +4,11 @@ from pathlib import Path
 
 from hythe_buildpack import debian
 
+from hythe_python import static
 from hythe_python.environment import Environment
 from hythe_python.web import Served
 
 PACKAGES = ["apache2-bin", "libapache2-mod-wsgi-py3"]
-STATIC = ("staticfiles", "static")  # served by Apache itself, at /static/
 CONFIGURATION = """# Rendered by the build; Apache reads ${{...}} from its environment.
 ServerRoot /tmp
 ServerName localhost
@@ -53,8 +53,8 @@ def provide(
 ) -> str:
     """Install and configure it; returns the shell line that starts it."""
     layer = debian.provide(layers, "apache", PACKAGES)
-    folder = next((app / name for name in STATIC if (app / name).is_dir()), None)
-    static = (
+    folder = static.folder(app)
+    served_itself = (
         f"Alias /static/ {folder}/\n<Directory {folder}>\n    Require all granted\n</Directory>"
     )
     (site / "httpd.conf").write_text(
@@ -62,7 +62,7 @@ def provide(
             modules=f"{layer.folder}/usr/lib/apache2/modules",
             venv=environment.layer.folder,
             site=site,
-            static=static if folder else "",
+            static=served_itself if folder else "",
         )
     )
     call = "()" if served.factory else ""

@@ -4,8 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
-from hythe_buildpack import processes
-from hythe_buildpack.report import Stop, step, stop, warn
+from hythe_buildpack import processes, procfile
+from hythe_buildpack.report import carry_out, step, stop, warn
 
 from hythe_python import bytecode, dependencies, django, interpreter, source, web
 from hythe_python.architecture import Architecture
@@ -14,13 +14,7 @@ from hythe_python.hooks import run_hook
 
 
 def main(app: Path, layers: Path) -> int:
-    try:
-        build(app, layers)
-    except Stop as error:
-        warn(error.cause)
-        warn(error.fix)
-        return 1
-    return 0
+    return carry_out(build, app, layers)
 
 
 def build(app: Path, layers: Path) -> None:
@@ -32,21 +26,14 @@ def build(app: Path, layers: Path) -> None:
     environment.install(app, dependencies.find(app, python.version))
     django.collect_static(app, environment.variables)
     run_hook(app, "post_compile", environment.variables)
-    declared = procfile(app)
+    file = app / "Procfile"
+    declared = procfile.declared(source.text(file)) if file.is_file() else {}
     if "web" not in declared:
         _infer_web(app, layers, environment, has_procfile=bool(declared))
     else:
         _warn_of_missing_server(declared["web"], environment)
         _warn_of_choice()
     bytecode.compile_with(python.program, app)
-
-
-def procfile(app: Path) -> dict[str, str]:
-    """What the Procfile declares, roughly: the platform reads it strictly, after this."""
-    file = app / "Procfile"
-    if not file.is_file():
-        return {}
-    return dict(re.findall(r"^\s*([\w-]+)\s*:\s*(\S.*)$", source.text(file), re.M))
 
 
 def _infer_web(app: Path, layers: Path, environment: Environment, *, has_procfile: bool) -> None:

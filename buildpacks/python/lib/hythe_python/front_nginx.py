@@ -5,11 +5,10 @@ from pathlib import Path
 from hythe_buildpack import debian, nginx
 from hythe_buildpack.report import detail
 
-from hythe_python import server
+from hythe_python import server, static
 from hythe_python.web import Served
 
 SOCKET = "/tmp/app.sock"
-STATIC = ("staticfiles", "static")  # served by nginx itself, at /static/
 SERVER = """    upstream app {{ server unix:{socket} fail_timeout=0; }}
     server {{
         listen PORT;
@@ -34,10 +33,10 @@ FILES = """        location /static/ {{
 def provide(app: Path, layers: Path, site: Path, served: Served, port: str) -> list[str]:
     """Install and configure both; returns the shell lines that start them."""
     layer = debian.provide(layers, "nginx", nginx.PACKAGES)
-    folder = next((app / name for name in STATIC if (app / name).is_dir()), None)
+    folder = static.folder(app)
     if folder:
         detail(f"nginx serves {folder.name}/ at /static/")
-    static = FILES.format(folder=folder) if folder else ""
+    files = FILES.format(folder=folder) if folder else ""
     file = site / "nginx.conf"
-    file.write_text(nginx.configuration(layer, SERVER.format(socket=SOCKET, static=static)))
+    file.write_text(nginx.configuration(layer, SERVER.format(socket=SOCKET, static=files)))
     return [server.command(served, socket=SOCKET), nginx.command(layer, file, port)]

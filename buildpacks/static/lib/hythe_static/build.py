@@ -11,7 +11,7 @@ from pathlib import Path
 from hythe_buildpack import nginx, processes
 from hythe_buildpack.debian import provide
 from hythe_buildpack.layer import Layer
-from hythe_buildpack.report import Stop, detail, step, stop, warn
+from hythe_buildpack.report import carry_out, detail, step, stop
 
 from hythe_static.nginx import server
 
@@ -20,13 +20,7 @@ TRUE = ("1", "true", "yes", "on")
 
 
 def main(app: Path, layers: Path) -> int:
-    try:
-        build(app, layers)
-    except Stop as error:
-        warn(error.cause)
-        warn(error.fix)
-        return 1
-    return 0
+    return carry_out(build, app, layers)
 
 
 def build(app: Path, layers: Path) -> None:

@@ -4,6 +4,7 @@ import { createToken } from '../../api/apps'
 import type { AppDetail } from '../../api/shapes'
 import { Copy, Commands } from '../../parts/Copy'
 import { ProblemNote } from '../../parts/ProblemNote'
+import { firstPush, overTls, remote } from '../../text/firstPush'
 
 /** What to do with an app that was never deployed. */
 export function FirstPush({ app }: { app: AppDetail }) {
@@ -11,14 +12,15 @@ export function FirstPush({ app }: { app: AppDetail }) {
     <section className="card first" aria-labelledby="first">
       <h2 id="first">Push your code</h2>
       <p>In the folder of your app, a git repository:</p>
-      <Commands
-        lines={[
-          `git remote add hythe ${app.git_url}`,
-          app.deploy_branch === 'main'
-            ? 'git push hythe main'
-            : `git push hythe ${app.deploy_branch}`,
-        ]}
-      />
+      <Commands lines={firstPush(app)} />
+      {overTls(app) && (
+        <p className="hint">
+          <code>hythe login</code> asks for a token, and shows the fingerprint of the certificate:
+          compare it with what <code>bin/up</code> shows on the machine that runs Hythe. From then
+          on git trusts it too. If a known authority has signed the certificate, git alone will do:{' '}
+          <code>{remote(app)}</code>
+        </p>
+      )}
       <Token app={app.name} />
       <p className="hint">
         This page turns into the live view as soon as the push arrives. No app at hand? Copy{' '}
