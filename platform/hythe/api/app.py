@@ -12,6 +12,7 @@ from hythe.api.gate import Gate
 from hythe.api.v1 import (
     account,
     apps,
+    buildpacks,
     builds,
     certificates,
     config,
@@ -34,7 +35,8 @@ from hythe.api.v1 import (
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    domains, routing, certificates, deploy_keys, logs, registries, session, setup, tokens, account,
+    buildpacks, domains, routing, certificates, deploy_keys, logs, registries, session, setup,
+    tokens, account,
 )  # fmt: skip
 
 

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hythe.build.cache import fingerprint
-from hythe.build.container import APP, LAYERS, build_uid
-from hythe.build.launch import profile
+from hythe.build.container import APP, CLASSIC_APP, LAYERS, build_uid
+from hythe.build.launch import Launch
 from hythe.build.lifecycle import Made
+from hythe.build.profile import profile
 from hythe.build.stack import LAUNCHER, USER, Stack
-from hythe.build.tarball import TarFile, end, tar_of, tar_of_tree
+from hythe.build.tarball import TarFile, end, link, tar_of, tar_of_tree
 from hythe.build.workspace import Workspace
 from hythe.engine.port import ContainerSpec, Engine, Image, ImageConfig
 from hythe.names import Names
@@ -34,10 +35,10 @@ class Exporter:
     labels: Mapping[str, str]  # of the containers
 
     def layers_image(
-        self, stack: Stack, layers: Sequence[Made], progress: Callable[[str], None]
+        self, stack: Stack, layers: Sequence[Made], launch: Launch, progress: Callable[[str], None]
     ) -> Image:
         """The layers image; written, which `progress` is told, unless the engine has it."""
-        script = profile((made.path, made.layer) for made in layers)
+        script = profile(((made.path, made.layer) for made in layers), launch)
         reference = self.names.layers_image(self.app_id, _digest(stack, layers, script))
         found = self.engine.images.find(reference)
         if found is not None:
@@ -51,7 +52,7 @@ class Exporter:
             user=USER,
         )
         container = self._create("layers", stack.run_id)
-        self.engine.sessions.put(container, "/", _layers_tar(layers, script))
+        self.engine.sessions.put(container, "/", _layers_tar(layers, script, launch))
         return self.engine.images.commit(container, reference, config)
 
     def app_image(
@@ -77,9 +78,11 @@ def _digest(stack: Stack, layers: Sequence[Made], script: str) -> str:
     return sha.hexdigest()[:16]
 
 
-def _layers_tar(layers: Sequence[Made], script: str) -> Iterator[bytes]:
+def _layers_tar(layers: Sequence[Made], script: str, launch: Launch) -> Iterator[bytes]:
     for made in layers:
         yield from tar_of_tree(made.layer.folder, made.path, build_uid())
+    if launch.classic:
+        yield link(CLASSIC_APP, APP)
     yield from tar_of([TarFile(PROFILE, script.encode())])
 
 

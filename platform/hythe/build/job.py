@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from hythe import procfile
+from hythe.build import chosen, dockerfile, lifecycle, share, stack
 from hythe.build import container as jail
-from hythe.build import dockerfile, lifecycle, share, stack
 from hythe.build import image as images
 from hythe.build.buildpack import MOUNTED, catalog
 from hythe.build.cache import Cache
-from hythe.build.detect import Detector
+from hythe.build.detect import Detector, Group
 from hythe.build.export import Exporter
 from hythe.build.layers import read_inside
 from hythe.build.operator import registries
 from hythe.build.output import Output
 from hythe.build.result import BUILDPACKS, Kind, Result, Step
 from hythe.build.workspace import Workspace
+from hythe.buildpackpin import BuildpackPin
 from hythe.engine.port import Engine, Image, Limits, Login, Mount
 from hythe.errors import BuildError, ProcfileError
 from hythe.imagename import ImageName
@@ -48,6 +49,7 @@ class Request:
     login: dict[str, str] | None = None  # engine.port.Login for its registry
     procfile: str | None = None  # replaces that of the source
     env: dict[str, str] = field(default_factory=dict)  # config that the build may see
+    buildpacks: list[dict[str, Any]] = field(default_factory=list)  # BuildpackPin.as_json()
     spare: str | None = None  # the name of the container that has mounted the build's folders
 
     def as_json(self) -> dict[str, Any]:
@@ -76,7 +78,7 @@ class Job:
         """Build; raises a HytheError with the cause and the fix."""
         if self.request.image:
             return self._image(ImageName.parse(self.request.image))
-        if dockerfile.present(Path(self.request.source)):
+        if not self.request.buildpacks and dockerfile.present(Path(self.request.source)):
             return self._dockerfile()
         return self._buildpacks()
 
@@ -152,26 +154,43 @@ class Job:
                 self.workspace.replace("Procfile", self.request.procfile, uid)
             declared = self._procfile(self.workspace.app)
         built = self._run_buildpacks(bases, cache)
-        processes = built.processes | (declared or {})
+        processes = built.launch.processes | (declared or {})
         self._say_processes(declared, processes)
         image = self._export(bases, built)
         with self._step("keep"):
-            made = ((each.buildpack.escaped, each.layer) for each in built.layers)
-            cache.keep(self.workspace.layers, made)
-        return Result(image, processes, BUILDPACKS, self.steps)
+            cache.keep(self.workspace.layers, ((each.owner, each.layer) for each in built.layers))
+        used = [buildpack.as_json() for buildpack in built.buildpacks]
+        return Result(image, processes, BUILDPACKS, self.steps, used)
 
     def _run_buildpacks(self, bases: stack.Stack, cache: Cache) -> lifecycle.Built:
         with self._step("container"), ThreadPoolExecutor(1) as pool:
             remembered = pool.submit(cache.remember, self.workspace.layers)
             container = self._container(bases)
             remembered.result()  # before anything runs that could change them
+        build_id = str(self.request.build_id)
         with self._step("detect"):
-            group = Detector(container, self.workspace).choose(catalog(share.folder("buildpacks")))
+            group = self._detect(container, build_id)
         with self._step("build"):
-            built = lifecycle.build(container, self.workspace, group, self.output)
+            builder = lifecycle.Builder(container, self.workspace, self.output, build_id)
+            built = builder.build(group)
         with self._step("freeze"):
             container.freeze()
         return built
+
+    def _detect(self, container: jail.BuildContainer, build_id: str) -> Group:
+        found = catalog(share.folder("buildpacks"))
+        pins = self.request.buildpacks
+        if pins:
+            beside = Path(self.request.source).parent
+            found = chosen.choose(found, pins, beside, self.workspace, jail.build_uid())
+        named = any(pin.get("place", "group") == "group" for pin in pins)
+        say = self.transcript.step
+        group = Detector(container, self.workspace, say, named, build_id).choose(found)
+        for buildpack in group.buildpacks if pins else ():
+            pinned = buildpack.pin and BuildpackPin.read(buildpack.pin).pinned
+            at = f" at {pinned[:12]}" if pinned else ""
+            self.transcript.detail(f"{buildpack.id} {buildpack.version}{at}")
+        return group
 
     def _container(self, bases: stack.Stack) -> jail.BuildContainer:
         """The spare that was started ahead for this workspace, or a new one."""
@@ -199,8 +218,8 @@ class Job:
             self.engine, self.names, self.request.app_id, self.container_name, self.labels
         )
         with self._step("layers"):
-            layers = list(lifecycle.launch_layers(built.layers))
-            base = exporter.layers_image(bases, layers, self.transcript.step)
+            layers = list(built.launch_layers())
+            base = exporter.layers_image(bases, layers, built.launch, self.transcript.step)
         with self._step("export"):
             tag = f"b{self.request.build_id}"
             image = exporter.app_image(base, self.workspace, tag, self.names.labels)

@@ -37,16 +37,16 @@ class Layer:
         """The files of env, env.build, env.launch or env.launch/TYPE: name -> content."""
         return read_files(self.folder, folder)
 
-    def launch_types(self) -> list[str]:
-        """The process types that have env files of their own."""
-        return folders(self.folder, "env.launch")
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders in one of its folders: process types, in env.launch say."""
+        return folders(self.folder, folder)
 
-    def scripts(self, folder: str) -> list[str]:
-        """The names of the files in profile.d, in order."""
+    def files(self, folder: str) -> list[str]:
+        """The names of the files in one of its folders, in order."""
         return sorted(read_files(self.folder, folder))
 
 
-def collect(folder: Path) -> list[Layer]:
+def collect(folder: Path, shown: str = "The buildpack") -> list[Layer]:
     """The layers of one buildpack that have a type, by name; the others are set aside."""
     layers = []
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):

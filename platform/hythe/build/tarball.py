@@ -52,6 +52,11 @@ def tar_of_tree(root: Path, prefix: str, owner: int) -> Iterator[bytes]:
     yield from _batched(_tree(os.fsencode(root), name, owner))
 
 
+def link(path: str, target: str) -> bytes:
+    """A symbolic link, owned by root."""
+    return _header(path.lstrip("/").encode(), 0o777, 0, _LINK, 0, target.encode())
+
+
 def end() -> bytes:
     """What ends a tar."""
     return _ZEROS * 2

@@ -10,6 +10,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     account,
     apply,
     apps,
+    buildpacks,
     builds,
     certs,
     config,

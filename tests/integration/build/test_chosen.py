@@ -1,0 +1,84 @@
+"""Third-party buildpacks on a real engine, classic and Cloud Native ones."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from integration.build.conftest import Builds
+from integration.build.running import running
+
+from hythe.model import Build
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.usefixtures("stage"),
+    pytest.mark.one_database("it is about containers"),
+]
+FIXTURES = Path(__file__).parents[2] / "buildpacks"
+COMMIT = "c" * 40
+Pin = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def pin(builds: Builds) -> Pin:
+    """Lays a fixture out as source/ does, and says what a source has of it then."""
+
+    def pin(name: str, **more: str) -> dict[str, str]:
+        folder = builds.settings.home / "sources" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(FIXTURES / name, folder)
+        url = f"https://example.com/{name}"
+        return {"kind": "git", "name": url, "commit": COMMIT, "tree": name, **more}
+
+    return pin
+
+
+def output(builds: Builds, build: Build, process: str, script: str) -> str:
+    """What a script prints in an instance of the process."""
+    assert build.processes is not None
+    line = {**build.processes, process: script}
+    build.processes = line
+    with running(builds, build, process) as container:
+        assert builds.engine.instances.wait(container.id, 30) is not None
+        return "\n".join(builds.engine.instances.logs(container.id))
+
+
+def test_classic_buildpacks_run_by_their_own_contract(builds: Builds, pin: Pin) -> None:
+    builds.configure("GREETING", "hello there", build=True)
+    chosen = [pin("classic-tool"), pin("classic-app")]
+    files = {"tool.txt": "hammer", "Procfile": "worker: mine\n", ".profile": "export LAST=$ORDER"}
+    deployment, build = builds.build(files, chosen)
+    said = builds.transcript(deployment.id)
+    assert deployment.status == "built", said
+    assert "-----> Tool app detected" in said
+    assert "build=/app home=/app stack=hythe-bookworm request=set" in said
+    assert "env=GREETING GREETING=[secret] exported=no" in said
+    assert "FROM_TOOL=yes" in said and "tool says hammer" in said
+    assert build.processes == {"web": "tool", "worker": "mine"}
+    assert (build.result or {})["buildpacks"][0] == {
+        "id": "example.com/classic-tool",
+        "version": COMMIT[:12],
+        "pin": {**chosen[0], "place": "group"},
+    }
+    script = 'echo "$HOME $PWD $TOOL_MODE $ORDER $LAST"; tool'
+    assert output(builds, build, "web", script) == "/app /app quiet 12 12\ntool says hammer"
+
+    again, second = builds.build({**files, "tool.txt": "saw"}, chosen)
+    assert "Using the cached tool" in builds.transcript(again.id)
+    assert output(builds, second, "web", "tool") == "tool says saw"
+
+    refused = builds.fail({"other.txt": "x"}, chosen)
+    assert refused.error_code == "no-buildpack"
+    assert "classic-tool: There is no tool.txt in other.txt" in (refused.error_cause or "")
+
+
+def test_a_cnb_buildpack_makes_layers_processes_and_an_environment(
+    builds: Builds, pin: Pin
+) -> None:
+    build = builds.succeed({"words.txt": "many words\n", "Dockerfile": "x"}, [pin("cnb-words")])
+    assert build.processes == {"web": "words", "worker": "cd /tmp && words 'a b'"}
+    assert output(builds, build, "web", 'words; echo "$LIST $KIND $MADE"') == (
+        "many words\none web by exec.d"
+    )
+    assert output(builds, build, "worker", 'echo "$KIND$WORKER"') == "yes"
