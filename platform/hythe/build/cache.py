@@ -66,6 +66,11 @@ class Cache:
         self._write_note({"layers": str(layers), "known": known})
         return {name: str(facts["fingerprint"]) for name, facts in known.items()}
 
+    @property
+    def exported(self) -> Path:
+        """What the last export knew of the layers it wrote: see export.py."""
+        return self.folder / "exported.json"
+
     def keep(self, layers: Path, made: Iterable[tuple[str, Layer]]) -> None:
         """Take the layers of a build that succeeded; `made`: (buildpack's folder, layer)."""
         cached = {(owner, layer.name): layer for owner, layer in made if layer.cache}

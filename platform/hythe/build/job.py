@@ -14,8 +14,9 @@ from hythe.build import container as jail
 from hythe.build import image as images
 from hythe.build.buildpack import MOUNTED, catalog
 from hythe.build.cache import Cache
+from hythe.build.committed import CommittedExport
 from hythe.build.detect import Detector, Group
-from hythe.build.export import Exporter
+from hythe.build.export import Export, configuration
 from hythe.build.layers import read_inside
 from hythe.build.operator import registries
 from hythe.build.output import Output
@@ -156,7 +157,7 @@ class Job:
         built = self._run_buildpacks(bases, cache)
         processes = built.launch.processes | (declared or {})
         self._say_processes(declared, processes)
-        image = self._export(bases, built)
+        image = self._export(bases, built, processes)
         with self._step("keep"):
             cache.keep(self.workspace.layers, ((each.owner, each.layer) for each in built.layers))
         used = [buildpack.as_json() for buildpack in built.buildpacks]
@@ -213,17 +214,21 @@ class Job:
         )
         return jail.start(self.engine, spec)
 
-    def _export(self, bases: stack.Stack, built: lifecycle.Built) -> str:
-        exporter = Exporter(
-            self.engine, self.names, self.request.app_id, self.container_name, self.labels
-        )
-        with self._step("layers"):
-            layers = list(built.launch_layers())
-            base = exporter.layers_image(bases, layers, built.launch, self.transcript.step)
+    def _export(
+        self, bases: stack.Stack, built: lifecycle.Built, processes: Mapping[str, str]
+    ) -> str:
+        config = configuration(built, processes, self.names.labels)
         with self._step("export"):
+            if self.engine.images.assembles():
+                cache = Cache.of(self.settings, self.request.app_id)
+                export = Export(self.engine, cache, self.workspace, self.transcript.step)
+                return export.run(bases, built, self._app_reference(), config).id
+            committed = CommittedExport(
+                self.engine, self.names, self.request.app_id, self.container_name, self.labels
+            )
             tag = f"b{self.request.build_id}"
-            image = exporter.app_image(base, self.workspace, tag, self.names.labels)
-        return image.id
+            step = self.transcript.step
+            return committed.export(bases, built, self.workspace, tag, config, step).id
 
     def _procfile(self, folder: Path | None) -> dict[str, str] | None:
         if self.request.procfile is not None:

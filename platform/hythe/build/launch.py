@@ -18,6 +18,7 @@ class Launch:
     """All launch.toml files of a group, one added after the other."""
 
     processes: dict[str, str] = field(default_factory=dict)  # type -> command line for a shell
+    bare: dict[str, str] = field(default_factory=dict)  # the same without what arguments replace
     default: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     slices: list[tuple[str, ...]] = field(default_factory=list)  # globs, below the app's folder
@@ -36,6 +37,8 @@ class Launch:
         for process in document.get("processes", ()):
             kind = _type(process)
             self.processes[kind] = command_line(process, api, shown)
+            replaced: dict[str, Any] = {"args": []} if api >= LIST_COMMANDS else {}
+            self.bare[kind] = command_line({**process, **replaced}, api, shown)
             if process.get("default", False):
                 defaults.append(kind)
             elif kind == self.default:
@@ -52,6 +55,7 @@ class Launch:
         """Add what bin/release of a classic buildpack printed."""
         self.classic = True
         self.processes |= processes
+        self.bare |= processes
         self.env |= env
 
 

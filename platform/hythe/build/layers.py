@@ -7,7 +7,7 @@ follows a symbolic link, and nothing is read without bound.
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,29 @@ def _with_contents(layer: Layer) -> Layer:
             "Report this to the buildpack's authors.",
         )
     return layer
+
+
+def require_image_files(folder: Path, shown: str, build_only: Sequence[str]) -> None:
+    """Raise BuildError for what a layer must not hold.
+
+    Devices, pipes and sockets; links to places that are in the build container only.
+    """
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(parent, name)
+            mode = path.lstat().st_mode
+            where = f"{path.relative_to(folder)} in the layer {shown}"
+            if stat.S_ISLNK(mode):
+                target = os.path.normpath(path.readlink())
+                if target.startswith(tuple(f"{place}/" for place in build_only)):
+                    raise BuildError(
+                        f"{where} is a link to {target}, which is not in the image.",
+                        "The buildpack must copy the file, or link to one that the image has.",
+                    )
+            elif not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+                raise BuildError(
+                    f"{where} is a device, a pipe or a socket.", "The buildpack must remove it."
+                )
 
 
 def read_toml(root: Path, name: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hythe.build.workspace import Workspace, give
 from hythe.errors import BuildError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Made:
     """A layer, and the buildpack that made it."""
 

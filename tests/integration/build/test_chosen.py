@@ -82,3 +82,24 @@ def test_a_cnb_buildpack_makes_layers_processes_and_an_environment(
         "many words\none web by exec.d"
     )
     assert output(builds, build, "worker", 'echo "$KIND$WORKER"') == "yes"
+    image = builds.engine.images.find(build.image or "")
+    assert image is not None and image.labels["org.example.words"] == "many"
+    assert image.command == ("words",)
+
+
+def test_equal_sources_give_one_image_whatever_the_cache_holds(builds: Builds, pin: Pin) -> None:
+    files = {"words.txt": "many words\n", "docs/a.md": "a", "docs/b/c.md": "c"}
+    first = builds.succeed(files, [pin("cnb-words")])
+    second = builds.succeed(files, [pin("cnb-words")])
+    shutil.rmtree(builds.settings.home / "cache")
+    cold = builds.succeed(files, [pin("cnb-words")])
+    assert first.image == second.image == cold.image
+    other = builds.succeed({**files, "words.txt": "other\n"}, [pin("cnb-words")])
+    layers = [
+        image.layers
+        for each in (first, other)
+        if (image := builds.engine.images.find(each.image or "")) is not None
+    ]
+    assert layers[0][:-1] == layers[1][:-1] and layers[0][-1] != layers[1][-1]
+    assert output(builds, other, "web", "words; ls /workspace/docs/b") == "other\nc.md"
+    assert output(builds, other, "web", "/cnb/process/worker x 'y z'") == "other"
