@@ -23,7 +23,7 @@ from hythe.build.layers import Layer, read_inside
 from hythe.build.stack import PATH, STACK_ID
 from hythe.build.workspace import Workspace, give
 from hythe.errors import BuildError, InvalidName
-from hythe.names import process_type
+from hythe.names import config_key, process_type
 
 OWNER = "classic"  # of the layer that is the cache
 CACHE = f"{LAYERS}/{OWNER}/cache"
@@ -127,7 +127,7 @@ class Release:
             env = document.get("config_vars") or {}
             return cls(
                 {process_type(str(kind)): str(line) for kind, line in processes.items()},
-                {str(key): str(value) for key, value in env.items()},
+                {config_key(str(key)): str(value) for key, value in env.items()},
             )
         except (yaml.YAMLError, AttributeError, InvalidName, RecursionError) as error:
             raise BuildError(

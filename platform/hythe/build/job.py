@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hythe import procfile
-from hythe.build import chosen, dockerfile, lifecycle, share, stack
+from hythe.build import chosen, dockerfile, lifecycle, selection, share, stack
 from hythe.build import container as jail
 from hythe.build import image as images
 from hythe.build.buildpack import MOUNTED, catalog
@@ -27,6 +27,7 @@ from hythe.engine.port import Engine, Image, Limits, Login, Mount
 from hythe.errors import BuildError, ProcfileError
 from hythe.imagename import ImageName
 from hythe.names import Names
+from hythe.projecttoml import FILE, LARGEST, ProjectToml
 from hythe.settings import Settings
 from hythe.transcript import Transcript
 
@@ -148,8 +149,9 @@ class Job:
         cache = Cache.of(self.settings, self.request.app_id)
         uid = jail.build_uid()
         with self._step("prepare"):
-            self.workspace.write_env(self.request.env, uid)
             self.workspace.copy_source(Path(self.request.source), uid)
+            project = self._project()
+            self.workspace.write_env({**(project.env or {}), **self.request.env}, uid)
             cache.lend(self.workspace.layers)
             if self.request.procfile is not None:
                 self.workspace.replace("Procfile", self.request.procfile, uid)
@@ -172,11 +174,23 @@ class Job:
         with self._step("detect"):
             group = self._detect(container, build_id)
         with self._step("build"):
-            builder = lifecycle.Builder(container, self.workspace, self.output, build_id)
+            builder = lifecycle.Builder(
+                container, self.workspace, self.output, build_id, cache.launch
+            )
             built = builder.build(group)
         with self._step("freeze"):
             container.freeze()
         return built
+
+    def _project(self) -> ProjectToml:
+        """What project.toml says of the build; the files that it leaves out are gone then."""
+        try:
+            project = ProjectToml.read(read_inside(self.workspace.app, FILE, LARGEST))
+        except FileNotFoundError:
+            return ProjectToml()
+        if project.include is not None or project.exclude is not None:
+            selection.select(self.workspace, project.include, project.exclude)
+        return project
 
     def _detect(self, container: jail.BuildContainer, build_id: str) -> Group:
         found = catalog(share.folder("buildpacks"))

@@ -8,7 +8,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,11 @@ class Layer:
         return sorted(read_files(self.folder, folder))
 
 
-def collect(folder: Path, shown: str = "The buildpack") -> list[Layer]:
-    """The layers of one buildpack that have a type, by name; the others are set aside."""
+def collect(folder: Path, kept: Path | None = None) -> list[Layer]:
+    """The layers of one buildpack that have a type, by name; the others are set aside.
+
+    kept: where the launch layers of its last image are, for those that it wants as they were.
+    """
     layers = []
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         name = entry.name.removesuffix(".toml")
@@ -64,28 +67,45 @@ def collect(folder: Path, shown: str = "The buildpack") -> list[Layer]:
         layer = Layer(
             name,
             folder / name,
-            launch=types.get("launch", False),
-            build=types.get("build", False),
-            cache=types.get("cache", False),
+            launch=_flag(types, "launch", entry.name),
+            build=_flag(types, "build", entry.name),
+            cache=_flag(types, "cache", entry.name),
             metadata=document.get("metadata", {}),
         )
         if layer.launch or layer.build or layer.cache:
-            layers.append(_with_contents(layer))
+            layers.append(_with_contents(layer, kept))
     return layers
 
 
-def _with_contents(layer: Layer) -> Layer:
-    """A layer with a type must have its folder: no earlier image's contents are reused yet."""
-    try:
-        is_folder = stat.S_ISDIR(layer.folder.lstat().st_mode)
-    except FileNotFoundError:
-        is_folder = False
-    if not is_folder:
+def _flag(types: Any, name: str, file: str) -> bool:
+    value = types.get(name, False) if isinstance(types, dict) else None
+    if not isinstance(value, bool):
         raise BuildError(
-            f"The buildpack declares the layer {layer.name}, but made no folder for it.",
+            f"[types] of {file} is not what the specification says: {name} = {value!r}.",
             "Report this to the buildpack's authors.",
         )
-    return layer
+    return value
+
+
+def _with_contents(layer: Layer, kept: Path | None) -> Layer:
+    """A layer with a type has its folder, or is that of the last image."""
+    if _is_folder(layer.folder):
+        return layer
+    before = kept / layer.name if kept is not None else None
+    if layer.launch and not layer.cache and before is not None and _is_folder(before):
+        return replace(layer, folder=before)
+    why = "" if not layer.launch else ", and the last image has none that could be taken again"
+    raise BuildError(
+        f"The buildpack declares the layer {layer.name}, but made no folder for it{why}.",
+        "Report this to the buildpack's authors.",
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def require_image_files(folder: Path, shown: str, build_only: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hythe.build import classic
 from hythe.build import env as environment
@@ -48,6 +49,7 @@ class Builder:
     workspace: Workspace
     output: Output
     build_id: str
+    kept: Path  # the launch layers of the last image, by buildpack
     _changes: list[Callable[[dict[str, str]], None]] = field(default_factory=list)
     """What earlier buildpacks do to the environment of later ones, in order."""
 
@@ -84,12 +86,12 @@ class Builder:
             env["CNB_BP_PLAN_PATH"],
         ]
         self._run(command, env, buildpack)
-        made = [Made(buildpack.escaped, layer) for layer in collect(folder, buildpack.id)]
+        found = collect(folder, self.kept / buildpack.escaped)
+        made = [Made(buildpack.escaped, layer) for layer in found]
         built.layers.extend(made)
         self._changes.extend(_additions(each) for each in made if each.layer.build)
         built.launch.add(read_toml(folder, "launch.toml"), buildpack.api, buildpack.id)
-        unmet = read_toml(folder, "build.toml").get("unmet", ())
-        return frozenset(entry["name"] for entry in unmet)
+        return _unmet(folder, buildpack)
 
     def _compile(self, buildpack: Buildpack, built: Built) -> None:
         classic.cache_layer(self.workspace)
@@ -124,6 +126,18 @@ def _additions(made: Made) -> Callable[[dict[str, str]], None]:
         environment.apply(env, of_build)
 
     return change
+
+
+def _unmet(folder: Path, buildpack: Buildpack) -> frozenset[str]:
+    """What build.toml says it left to the buildpacks after it."""
+    try:
+        entries = read_toml(folder, "build.toml").get("unmet", ())
+        return frozenset(entry["name"] for entry in entries)
+    except (KeyError, TypeError):
+        raise BuildError(
+            f"build.toml of {buildpack.id} has an [[unmet]] without a name.",
+            "Report this to the buildpack's authors.",
+        ) from None
 
 
 def _failure(buildpack: Buildpack, code: int, warnings: list[str]) -> BuildError:

@@ -8,16 +8,24 @@ import pytest
 from integration.build.conftest import Builds
 from integration.build.running import running
 
+from hythe.build import detect
 from hythe.model import Build
 
 pytestmark = [
     pytest.mark.docker,
-    pytest.mark.usefixtures("stage"),
+    pytest.mark.usefixtures("impatient", "stage"),
     pytest.mark.one_database("it is about containers"),
 ]
 FIXTURES = Path(__file__).parents[2] / "buildpacks"
 COMMIT = "c" * 40
 Pin = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Detection may take a second in the test of one that hangs; builds are forked after this."""
+    if "cnb-hangs" in request.node.name:
+        monkeypatch.setattr(detect, "DETECT_SECONDS", 1)
 
 
 @pytest.fixture
@@ -81,6 +89,9 @@ def test_a_cnb_buildpack_makes_layers_processes_and_an_environment(
     assert output(builds, build, "web", 'words; echo "$LIST $KIND $MADE"') == (
         "many words\none web by exec.d"
     )
+    again, second = builds.build({"words.txt": "other words"}, [pin("cnb-words")])
+    assert "Reusing the words of the image" in builds.transcript(again.id)
+    assert output(builds, second, "web", "words") == "other words"
     assert output(builds, build, "worker", 'echo "$KIND$WORKER"') == "yes"
     image = builds.engine.images.find(build.image or "")
     assert image is not None and image.labels["org.example.words"] == "many"
@@ -103,3 +114,35 @@ def test_equal_sources_give_one_image_whatever_the_cache_holds(builds: Builds, p
     assert layers[0][:-1] == layers[1][:-1] and layers[0][-1] != layers[1][-1]
     assert output(builds, other, "web", "words; ls /workspace/docs/b") == "other\nc.md"
     assert output(builds, other, "web", "/cnb/process/worker x 'y z'") == "other"
+
+
+def test_project_toml_decides_files_environment_and_scripts(builds: Builds) -> None:
+    script = 'echo "KEY is $KEY, LEVEL is $LEVEL"; ls; cat > "$CNB_LAYERS_DIR/launch.toml" <<END\n'
+    script += '[[processes]]\ntype = "web"\ncommand = ["cat", "left.txt"]\nEND'
+    builds.configure("LEVEL", "of config", build=True)
+    project = (
+        '[build]\nexclude = ["*.md"]\n[[build.env]]\nname = "KEY"\nvalue = "of the file"\n'
+        '[[build.env]]\nname = "LEVEL"\nvalue = "of the file"\n'
+    )
+    files = {"project.toml": project, "left.txt": "left", "gone.md": "gone"}
+    pin = {"kind": "inline", "name": "me/inline", "script": {"inline": script}}
+    deployment, build = builds.build(files, [pin])
+    said = builds.transcript(deployment.id)
+    assert deployment.status == "built", said
+    assert "KEY is of the file, LEVEL is [secret]" in said
+    assert "gone.md" not in said
+    assert build.processes == {"web": "cat left.txt"}
+
+
+REFUSED = {
+    "cnb-needs": ("no-buildpack", "test/needs@1 requires jdk"),
+    "cnb-hangs": ("build", "Detection by test/hangs did not end within 1 s"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_buildpack_that_cannot_be_used_is_refused(builds: Builds, pin: Pin, name: str) -> None:
+    code, cause = REFUSED[name]
+    refused = builds.fail({"x": "x"}, [pin(name)])
+    assert refused.error_code == code and cause in (refused.error_cause or "")
+    assert refused.error_fix and builds.containers() == []
