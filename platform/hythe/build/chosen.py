@@ -118,8 +118,9 @@ def _read(folder: Path, mounted: str, pin: BuildpackPin) -> Buildpack:
 
 
 def _classic(folder: Path, mounted: str, pin: BuildpackPin) -> Buildpack:
-    words = [word for word in re.split(r"[^A-Za-z0-9._-]+", pin.name) if word]
-    identity = "/".join(words[-2:]).removesuffix(".git") if len(words) > 1 else words[0]
+    path = re.sub(r"^[a-z]+://[^/]+/|^[^/:]+:", "", pin.name).removesuffix(".git")
+    words = [word for word in re.split(r"[^A-Za-z0-9._-]+", path) if word]
+    identity = "/".join(words[-2:]) or "classic"
     version = (pin.pinned or "0")[:12]
     return Buildpack(
         id=identity,

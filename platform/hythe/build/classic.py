@@ -14,8 +14,6 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from hythe.build.buildpack import Buildpack
 from hythe.build.container import CLASSIC_APP, LAYERS, PLATFORM, SCRATCH, BuildContainer
 from hythe.build.container import build_uid as uid
@@ -66,7 +64,8 @@ def cache_layer(workspace: Workspace) -> Layer:
     """The cache as a layer, made if it was not restored."""
     folder = workspace.layers / OWNER / "cache"
     for each in (folder.parent, folder):
-        if not each.is_dir():
+        if each.is_symlink() or not each.is_dir():
+            each.unlink(missing_ok=True)  # what an earlier one left in its place
             each.mkdir()
             give(each, uid())
     return Layer("cache", folder, cache=True)
@@ -121,6 +120,8 @@ class Release:
     @classmethod
     def read(cls, text: str, shown: str) -> "Release":
         """Parse the YAML; raises BuildError."""
+        import yaml  # late: the control plane, which builds are forked from, does without it
+
         try:
             document: Any = yaml.safe_load(text[:LARGEST_RELEASE]) or {}
             processes = document.get("default_process_types") or {}

@@ -11,7 +11,7 @@ from hythe.build import classic
 from hythe.build import env as environment
 from hythe.build.buildpack import ARCHITECTURE, DISTRO, Buildpack, Catalog, Member
 from hythe.build.container import APP, LAYERS, PLATFORM, SCRATCH, BuildContainer
-from hythe.build.layers import read_files, read_toml
+from hythe.build.layers import read_files, read_toml, write_inside
 from hythe.build.plan import Detected, Offer, Plan, Require, explain, resolve
 from hythe.build.stack import PATH, STACK_ID
 from hythe.build.workspace import Workspace
@@ -85,8 +85,7 @@ class Detector:
         if buildpack.classic:
             return self._run_classic(buildpack)
         name = f"{buildpack.escaped}.detect.toml"
-        (self.workspace.scratch / name).touch()
-        (self.workspace.scratch / name).chmod(0o666)
+        write_inside(self.workspace.scratch, name, "", 0o666)
         plan = f"{SCRATCH}/{name}"
         env = base_env(buildpack, self.workspace) | {"CNB_BUILD_PLAN_PATH": plan}
         done = self._limited([f"{buildpack.mounted}/bin/detect", PLATFORM, plan], env, buildpack)

@@ -202,9 +202,9 @@ class Job:
         say = self.transcript.step
         group = Detector(container, self.workspace, say, named, build_id).choose(found)
         for buildpack in group.buildpacks if pins else ():
-            pinned = buildpack.pin and BuildpackPin.read(buildpack.pin).pinned
-            at = f" at {pinned[:12]}" if pinned else ""
-            self.transcript.detail(f"{buildpack.id} {buildpack.version}{at}")
+            pinned = (buildpack.pin and BuildpackPin.read(buildpack.pin).pinned) or ""
+            at = "" if pinned.startswith(buildpack.version) else f" at {pinned[:12]}"
+            self.transcript.detail(f"{buildpack.id} {buildpack.version}{at if pinned else ''}")
         return group
 
     def _container(self, bases: stack.Stack) -> jail.BuildContainer:

@@ -168,6 +168,25 @@ def read_files(root: Path, folder: str) -> dict[str, str]:
     }
 
 
+def write_inside(root: Path, name: str, text: str, mode: int = 0o644) -> None:
+    """Write a file right in a folder that a build may write to; never through what it left there.
+
+    Raises BuildError when something still running puts a file in its place.
+    """
+    path = root / name
+    try:
+        path.unlink(missing_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    except OSError as error:
+        raise BuildError(
+            f"{name} cannot be written: {error.strerror}.",
+            "A program of an earlier buildpack is in the way: report this to its authors.",
+        ) from None
+    with os.fdopen(fd, "w") as file:
+        os.fchmod(fd, mode)
+        file.write(text)
+
+
 def read_inside(root: Path, name: str, limit: int) -> bytes:
     """Read a regular file below root; refuses symbolic links on the way, and large files."""
     *folders, last = name.split("/")

@@ -10,7 +10,7 @@ from hythe.build.buildpack import Buildpack
 from hythe.build.container import LAYERS, PLATFORM, SCRATCH, BuildContainer, build_uid
 from hythe.build.detect import Group, base_env, plan_toml
 from hythe.build.launch import Launch
-from hythe.build.layers import Layer, collect, read_toml
+from hythe.build.layers import Layer, collect, read_toml, write_inside
 from hythe.build.output import Output
 from hythe.build.workspace import Workspace, give
 from hythe.errors import BuildError
@@ -73,7 +73,7 @@ class Builder:
         folder.mkdir(exist_ok=True)
         give(folder, build_uid())
         name = f"{buildpack.escaped}.plan.toml"
-        (self.workspace.scratch / name).write_text(plan)
+        write_inside(self.workspace.scratch, name, plan)
         env = base_env(buildpack, self.workspace) | {
             "CNB_LAYERS_DIR": f"{LAYERS}/{buildpack.escaped}",
             "CNB_BP_PLAN_PATH": f"{SCRATCH}/{name}",

@@ -5,9 +5,9 @@ import tarfile
 
 import httpx
 import pytest
-from builders import make_app
+from builders import RESULT, make_app, make_release
 
-from hythe.model import ChosenBuildpack
+from hythe.model import Build, ChosenBuildpack
 
 from .live_api import ControlPlane
 
@@ -17,7 +17,11 @@ PATH = "/v1/apps/shop/buildpacks"
 @pytest.fixture(autouse=True)
 def shop(plane: ControlPlane) -> None:
     with plane.database.write() as tx:
-        make_app(tx)
+        app = make_app(tx)
+        release = make_release(tx, plane.vault, plane.settings, app)
+        pin = {"kind": "git", "name": "https://example.com/p", "ref": "v1", "commit": "c" * 40}
+        used = [{"id": "me/p", "version": "1", "pin": pin}, {"id": "hythe/apt", "version": "0"}]
+        tx.get_one(Build, release.build_id).result = RESULT | {"buildpacks": used}
 
 
 def names(answer: httpx.Response) -> list[str]:
@@ -84,3 +88,13 @@ def test_the_same_twice_and_one_that_is_not_there(api: httpx.Client) -> None:
     api.post(PATH, json={"buildpack": "hythe/python"})
     assert api.post(PATH, json={"buildpack": "hythe/python"}).status_code == 409
     assert api.delete(f"{PATH}/2").status_code == 404
+
+
+def test_builds_and_releases_say_what_they_were_made_with(api: httpx.Client) -> None:
+    release = api.get("/v1/apps/shop/releases/1").json()
+    build = api.get(f"/v1/apps/shop/builds/{release['build_id']}").json()
+    assert release["buildpacks"] == build["buildpacks"]
+    assert build["buildpacks"] == [
+        {"id": "me/p", "version": "1", "source": "https://example.com/p#v1", "pinned": "c" * 40},
+        {"id": "hythe/apt", "version": "0", "source": None, "pinned": None},
+    ]

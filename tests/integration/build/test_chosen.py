@@ -65,7 +65,7 @@ def test_classic_buildpacks_run_by_their_own_contract(builds: Builds, pin: Pin) 
     assert "FROM_TOOL=yes" in said and "tool says hammer" in said
     assert build.processes == {"web": "tool", "worker": "mine"}
     assert (build.result or {})["buildpacks"][0] == {
-        "id": "example.com/classic-tool",
+        "id": "classic-tool",
         "version": COMMIT[:12],
         "pin": {**chosen[0], "place": "group"},
     }
