@@ -143,6 +143,6 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_buildpack_that_cannot_be_used_is_refused(builds: Builds, pin: Pin, name: str) -> None:
     code, cause = REFUSED[name]
-    refused = builds.fail({"x": "x"}, [pin(name)])
+    refused = builds.fail({"words.txt": "x"}, [pin(name), pin("cnb-words")])
     assert refused.error_code == code and cause in (refused.error_cause or "")
     assert refused.error_fix and builds.containers() == []
