@@ -12,6 +12,8 @@ from integration.source.place import Place, eventually
 from hythe.model import App, ChosenBuildpack, Deployment, Source, Vault
 from hythe.source.intake import Sent
 
+pytestmark = pytest.mark.one_database("it is about servers and trees")
+
 CLASSIC = {"bin/detect": "#!/bin/sh\n", "bin/compile": "#!/bin/sh\n"}
 
 
