@@ -78,16 +78,23 @@ class Check(Part):
 _DEFAULT = Check()
 
 
+class Listed(Part):
+    """A buildpack, as an id or a URL."""
+
+    url: str = Field(min_length=1, max_length=1000)
+
+
 class AppJson(Part):
     name: str = ""
     description: str = ""
     env: dict[str, Variable] = Field(default_factory=dict)
     formation: dict[str, Process] = Field(default_factory=dict)
     healthchecks: dict[str, list[Check]] = Field(default_factory=dict)
+    buildpacks: list[Listed] = Field(default_factory=list, max_length=20)
 
     what: ClassVar[str] = "app.json"
     unsupported = frozenset({
-        "cron", "addons", "buildpacks", "scripts", "stack", "environments", "image",
+        "cron", "addons", "scripts", "stack", "environments", "image",
     })  # fmt: skip
     informational: ClassVar[frozenset[str]] = frozenset({
         "keywords", "website", "repository", "logo", "success_url", "$schema",

@@ -1,12 +1,16 @@
 """Images: what both engines promise."""
 
+import hashlib
+import io
+import secrets
+import tarfile
 from pathlib import Path
 
 import pytest
 from contract.kit import UP, Kit
 from images import BUSYBOX
 
-from hythe.engine.port import Image, ImageConfig, Limits
+from hythe.engine.port import Image, ImageConfig, Layer, Limits
 from hythe.errors import BuildError, EngineError
 
 
@@ -109,3 +113,44 @@ def test_dockerfile_is_built(kit: Kit, tmp_path: Path) -> None:
 def test_missing_dockerfile_fails_the_build(kit: Kit, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="Dockerfile"):
         list(kit.engine.images.build(tmp_path, "Dockerfile", kit.ref(), {}, Limits()))
+
+
+def layer(folder: Path, name: str, text: str) -> Layer:
+    """A layer with one file."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.tar"
+    with tarfile.open(path, "w") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(text)
+        tar.addfile(entry, io.BytesIO(text.encode()))
+    return Layer(f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}", path)
+
+
+def test_an_assembled_image_has_the_same_id_each_time(kit: Kit, tmp_path: Path) -> None:
+    images = kit.engine.images
+    assert images.assembles()
+    base = based(kit, ImageConfig(env={"A": "1"}, labels={"a": "1"}))
+    one, two = layer(tmp_path, "one", "1"), layer(tmp_path, "two", "2")
+    config = ImageConfig(env={"B": "2"}, labels={"b": "2"}, command=("x",), workdir="/srv")
+    made = images.assemble(base.id, [one, two], kit.ref("made"), config)
+    assert made.layers == (*base.layers, one.diff_id, two.diff_id)
+    assert made.env.items() >= {("A", "1"), ("B", "2")}
+    assert made.labels.items() >= {("a", "1"), ("b", "2")}
+    assert (made.command, made.workdir) == (("x",), "/srv")
+    known = [Layer(each.diff_id, None) for each in (one, two)]
+    assert images.assemble(base.id, known, kit.ref("again"), config) == made
+    third = layer(tmp_path, "three", "3")
+    longer = images.assemble(base.id, [*known, third], kit.ref("longer"), config)
+    assert longer.layers == (*made.layers, third.diff_id)
+    images.remove(kit.ref("made"))
+    assert images.find(kit.ref("again")) is not None
+
+
+def test_a_layer_that_is_not_there_cannot_be_left_out(kit: Kit, tmp_path: Path) -> None:
+    base = based(kit, ImageConfig())
+    unknown = layer(tmp_path, "unknown", secrets.token_hex(8))
+    with pytest.raises(EngineError):
+        kit.engine.images.assemble(
+            base.id, [Layer(unknown.diff_id, None)], kit.ref("bad"), ImageConfig()
+        )
+    assert kit.engine.images.find(kit.ref("bad")) is None

@@ -43,13 +43,14 @@ def test_the_check_of_web_is_the_first_of_its_kind() -> None:
 def test_what_is_left_out_is_named() -> None:
     about = AppJson.of({
         "name": "shop", "website": "https://example.com", "keywords": ["a"],
-        "cron": [], "addons": ["db"], "buildpacks": [], "scripts": {"postdeploy": "x"},
+        "cron": [], "addons": ["db"], "buildpacks": [{"url": "a/b", "odd": 1}],
+        "scripts": {"postdeploy": "x"},
         "surprise": 1, "formation": {"web": {"quantity": 1, "size": "m", "odd": 2}},
         "healthchecks": {"web": [{"timeout": 3, "initialDelay": 1}]},
         "env": {"A": {"value": "", "odd": 1}},
     })  # fmt: skip
     assert {text.split("`")[1] for text in about.warnings()} == {
-        "cron", "addons", "buildpacks", "scripts", "surprise", "formation.web.size",
+        "cron", "addons", "buildpacks[0].odd", "scripts", "surprise", "formation.web.size",
         "formation.web.odd", "healthchecks.web[0].timeout", "healthchecks.web[0].initialDelay",
         "env.A.odd",
     }  # fmt: skip

@@ -12,6 +12,7 @@ from hythe.api.gate import Gate
 from hythe.api.v1 import (
     account,
     apps,
+    buildpacks,
     builds,
     certificates,
     config,
@@ -36,8 +37,8 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    domains, routing, traffic, certificates, deploy_keys, logs, registries, session, setup, tokens,
-    account,
+    buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, registries, session,
+    setup, tokens, account,
 )  # fmt: skip
 
 

@@ -1,17 +1,25 @@
-"""Buildpacks: what buildpack.toml says, and the orders in which groups are tried."""
+"""Buildpacks: what their folders say, and the orders in which groups are tried."""
 
+import os
+import platform
 import re
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hythe.errors import BuildError, PlatformError
+from hythe.errors import BuildError
 
 APIS = ("0.7", "0.8", "0.9", "0.10", "0.11", "0.12")
 MOUNTED = "/cnb/buildpacks"
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+ARCHITECTURE = ARCHITECTURES.get(platform.machine(), platform.machine())
+DISTRO = ("debian", "12")
+LARGEST_TOML = 1 << 20
 _ID = re.compile(r"[A-Za-z0-9._/-]+")
+_RESERVED = ("app", "config", "sbom")  # ids that the specification keeps for itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,10 @@ class Buildpack:
     api: tuple[int, int]
     folder: Path
     order: Order = ()
+    mounted: str = ""  # its folder in the build container
+    clear_env: bool = False  # config as files only
+    classic: bool = False  # bin/compile instead of bin/build
+    pin: Mapping[str, Any] | None = None  # BuildpackPin.as_json() of a chosen one
 
     @property
     def key(self) -> str:
@@ -46,10 +58,9 @@ class Buildpack:
         """The id as the name of its folder of layers."""
         return self.id.replace("/", "_")
 
-    @property
-    def mounted(self) -> str:
-        """Its folder in the build container."""
-        return f"{MOUNTED}/{self.folder.name}"
+    def as_json(self) -> dict[str, Any]:
+        """As a release names it."""
+        return {"id": self.id, "version": self.version, **({"pin": self.pin} if self.pin else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,39 +115,113 @@ class Catalog:
 
 def catalog(folder: Path) -> Catalog:
     """Read every buildpack in a folder, and its order.toml."""
-    found = [read(file.parent) for file in sorted(folder.glob("*/buildpack.toml"))]
+    files = sorted(folder.glob("*/buildpack.toml"))
+    found = [read(file.parent, f"{MOUNTED}/{file.parent.name}") for file in files]
     with (folder / "order.toml").open("rb") as file:
         order = _order(tomllib.load(file))
     return Catalog({buildpack.id: buildpack for buildpack in found}, order)
 
 
-def read(folder: Path) -> Buildpack:
-    """Read buildpack.toml; raises PlatformError for one that breaks the specification."""
-    file = folder / "buildpack.toml"
-    try:
-        document = tomllib.loads(file.read_text())
-        about = document["buildpack"]
-        identity, version, api = about["id"], about["version"], document["api"]
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise PlatformError(f"{file} cannot be read: {error}", "Correct the file.") from None
+def read(folder: Path, mounted: str, shown: str = "") -> Buildpack:
+    """Read a Cloud Native Buildpack; raises BuildError for one that breaks the specification.
+
+    shown: how messages name it before its id is known.
+    """
+    shown = shown or str(folder)
+    document = _document(folder, shown)
+    about = document.get("buildpack", {})
+    identity, api = about.get("id"), str(document.get("api", ""))
+    if not isinstance(identity, str) or not _ID.fullmatch(identity) or identity in _RESERVED:
+        raise _bad(f"{shown}: buildpack.toml has no valid [buildpack] id: {identity!r}.")
     if api not in APIS:
-        raise PlatformError(
-            f"{identity} needs buildpack API {api}; this version has {APIS[0]} to {APIS[-1]}.",
+        raise BuildError(
+            f"{identity} needs buildpack API {api or '0.1'}; this version has {APIS[0]} to"
+            f" {APIS[-1]}.",
             "Use a version of the buildpack with one of these.",
         )
-    if not _ID.fullmatch(identity):
-        raise PlatformError(
-            f"{file}: '{identity}' is not a valid id.", "Use letters, digits, . _ / -"
-        )
+    version = about.get("version", "0")
+    order = _read_order(document, identity)
+    if not order:
+        require_programs(folder, identity, ("bin/detect", "bin/build"))
+        _require_target(document.get("targets", ()), identity)
     major, minor = api.split(".")
     return Buildpack(
         id=identity,
-        version=version,
-        name=about.get("name", identity),
+        version=str(version),
+        name=str(about.get("name", identity)),
         api=(int(major), int(minor)),
         folder=folder,
-        order=_order(document),
+        order=order,
+        mounted=mounted,
+        clear_env=about.get("clear-env") is True,
     )
+
+
+def require_programs(folder: Path, shown: str, programs: Sequence[str]) -> None:
+    """Raise BuildError unless these are files that may be executed."""
+    for name in programs:
+        try:
+            mode = (folder / name).stat().st_mode
+        except OSError:
+            raise _bad(f"The buildpack {shown} has no {name}.") from None
+        if not stat.S_ISREG(mode) or not mode & 0o111:
+            raise BuildError(
+                f"{name} of the buildpack {shown} is not executable.",
+                f"In its repository: git update-index --chmod=+x {name}",
+            )
+
+
+def _document(folder: Path, shown: str) -> dict[str, Any]:
+    fd = -1
+    try:
+        fd = os.open(folder / "buildpack.toml", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(fd, "rb") as file:
+            document = tomllib.loads(file.read(LARGEST_TOML).decode())
+    except OSError as error:
+        raise _bad(f"{shown}: buildpack.toml cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _bad(f"{shown}: buildpack.toml is not valid TOML: {error}.") from None
+    if not isinstance(document.get("buildpack", {}), dict):
+        raise _bad(f"{shown}: [buildpack] of buildpack.toml is not a table.")
+    return document
+
+
+def _require_target(targets: Any, identity: str) -> None:
+    """Raise BuildError unless one of the targets is this machine's; none at all is any."""
+    if not targets:
+        return
+    for target in targets:
+        distros = target.get("distros", target.get("distributions", ()))
+        if (
+            target.get("os", "linux") == "linux"
+            and target.get("arch", ARCHITECTURE) == ARCHITECTURE
+            and (not distros or any(_is_ours(distro) for distro in distros))
+        ):
+            return
+    wanted = ", ".join(
+        " ".join(
+            [target.get("os", "linux"), target.get("arch", "")]
+            + [f"{d.get('name')} {d.get('version', '')}" for d in target.get("distros", ())]
+        ).strip()
+        for target in targets
+    )
+    raise BuildError(
+        f"{identity} is for {wanted}; builds run on linux {ARCHITECTURE}, {' '.join(DISTRO)}.",
+        "Use a version of the buildpack for this target.",
+    )
+
+
+def _is_ours(distro: Mapping[str, Any]) -> bool:
+    name, version = DISTRO
+    wanted = (distro.get("name", name), distro.get("version", version))
+    return wanted == DISTRO
+
+
+def _read_order(document: Mapping[str, Any], identity: str) -> Order:
+    try:
+        return _order(document)
+    except (KeyError, TypeError, AttributeError):
+        raise _bad(f"{identity}: the [[order]] of buildpack.toml names no valid group.") from None
 
 
 def _order(document: Mapping[str, Any]) -> Order:
@@ -147,3 +232,7 @@ def _order(document: Mapping[str, Any]) -> Order:
         )
         for order in document.get("order", ())
     )
+
+
+def _bad(cause: str) -> BuildError:
+    return BuildError(cause, "Correct the buildpack, or report this to its authors.")

@@ -2,6 +2,9 @@
 
 HYTHE_HOME/cache/APP_ID/
   layers/       the cached layers of every buildpack, as the next build gets them
+  launch/       launch layers of the last image that are not cached: the next build gets their
+                metadata, and may take a layer again without making it
+  exported.json what the last export wrote (export.py)
   lent.json     while a build has them: where they are, and what they were like
 
 The layers are moved into a build, not copied, and moved back when it succeeded. After a failed
@@ -20,7 +23,9 @@ from typing import Any
 
 import tomli_w
 
+from hythe.build.container import build_uid
 from hythe.build.layers import Layer
+from hythe.build.workspace import give
 from hythe.settings import Settings
 
 
@@ -50,6 +55,7 @@ class Cache:
         if self.layers.is_dir():
             _move_entries(self.layers, layers)
             self.layers.rmdir()
+        self._tell_of_launch_layers(layers)
 
     def remember(self, layers: Path) -> dict[str, str]:
         """Note what the lent layers are like; call it before the build runs anything.
@@ -66,8 +72,19 @@ class Cache:
         self._write_note({"layers": str(layers), "known": known})
         return {name: str(facts["fingerprint"]) for name, facts in known.items()}
 
+    @property
+    def launch(self) -> Path:
+        return self.folder / "launch"
+
+    @property
+    def exported(self) -> Path:
+        """What the last export knew of the layers it wrote: see export.py."""
+        return self.folder / "exported.json"
+
     def keep(self, layers: Path, made: Iterable[tuple[str, Layer]]) -> None:
         """Take the layers of a build that succeeded; `made`: (buildpack's folder, layer)."""
+        made = list(made)
+        self._keep_launch([each for each in made if each[1].launch])
         cached = {(owner, layer.name): layer for owner, layer in made if layer.cache}
         for owner in (entry for entry in layers.iterdir() if entry.is_dir()):
             for entry in list(owner.iterdir()):
@@ -75,13 +92,40 @@ class Cache:
                 if (owner.name, name) not in cached and name != "store":
                     _delete(entry)
         for (owner_name, name), layer in cached.items():
-            file = layers / owner_name / f"{name}.toml"
-            file.unlink(missing_ok=True)  # never write through what a build left there
-            file.write_text(tomli_w.dumps({"metadata": dict(layer.metadata)}))
-            file.chmod(0o666)
+            _write_metadata(layers / owner_name / f"{name}.toml", layer)
         _delete(self.layers)
         layers.rename(self.layers)
         self._note.unlink(missing_ok=True)
+
+    def _keep_launch(self, made: Iterable[tuple[str, Layer]]) -> None:
+        """Launch layers that nothing else keeps; those with `build` are always made anew."""
+        fresh = self.launch.with_suffix(".new")
+        _delete(fresh)
+        for owner, layer in made:
+            if not (layer.cache or layer.build):
+                (fresh / owner).mkdir(parents=True, exist_ok=True)
+                layer.folder.rename(fresh / owner / layer.name)
+                _write_metadata(fresh / owner / f"{layer.name}.toml", layer)
+        _delete(self.launch)
+        if fresh.is_dir():
+            fresh.rename(self.launch)
+
+    def _tell_of_launch_layers(self, layers: Path) -> None:
+        """Give a build the metadata, without types, of the last image's launch layers.
+
+        Metadata without contents is told of those only: a build that never ran may have left other.
+        """
+        for file in layers.glob("*/*.toml"):
+            if file.stem != "store" and not file.with_suffix("").is_dir():
+                file.unlink()
+        for file in self.launch.glob("*/*.toml"):
+            owner = layers / file.parent.name
+            if not owner.is_dir():
+                owner.mkdir()
+                give(owner, build_uid())
+            (owner / file.name).unlink(missing_ok=True)  # nor write through it
+            (owner / file.name).write_text(file.read_text())
+            (owner / file.name).chmod(0o666)
 
     def recover(self, lent_to: Path | None = None) -> None:
         """Take back what a build that failed or vanished left unchanged.
@@ -146,6 +190,12 @@ def _digest_tree(folder: bytes, name: bytes, sha: "hashlib.blake2b") -> None:
         sha.update(b"%b\0%d %d %d %o %d\0" % (path, *facts))
         if entry.is_dir(follow_symlinks=False):
             _digest_tree(entry.path, path, sha)
+
+
+def _write_metadata(file: Path, layer: Layer) -> None:
+    file.unlink(missing_ok=True)  # never write through what a build left there
+    file.write_text(tomli_w.dumps({"metadata": dict(layer.metadata)}))
+    file.chmod(0o666)
 
 
 def _layer_folders(layers: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """Claiming: which deployment is built next, and what its rows say when it ends."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Claim:
     attempts: int
     env: dict[str, str]
     procfile: str | None = None
+    buildpacks: list[dict[str, Any]] = field(default_factory=list)  # BuildpackPin.as_json()
     image: str | None = None  # the name of an image; there is nothing to build then
     login: dict[str, str] | None = None  # for its registry
 
@@ -149,7 +150,7 @@ class Claims:
         here = (
             deployment
             for deployment, source in waiting
-            if source.kind == "image" or (self._home / source.path).is_dir()
+            if all((self._home / folder).is_dir() for folder in source.folders)
         )
         deployment = next(here, None)
         if deployment is None:
@@ -180,6 +181,7 @@ class Claims:
                 if row.build or row.key.startswith(BUILDPACK_PREFIX)
             },
             procfile=source.procfile,
+            buildpacks=source.buildpacks or [],
             image=_image(tx, deployment, source),
             login=self._login(tx, source),
         )

@@ -12,6 +12,8 @@ from hythe.names import LABEL_APP, LABEL_BUILD, LABEL_KIND, Names
 from hythe.settings import Settings
 
 APP, LAYERS, PLATFORM, SCRATCH = "/workspace", "/layers", "/platform", "/cnb/scratch"
+CLASSIC_APP = "/app"  # the same folder as APP, where classic buildpacks want it
+CHOSEN = "/cnb/chosen"  # buildpacks of this build alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ def spec(
             Mount(workspace.layers, LAYERS),
             Mount(workspace.platform, PLATFORM, read_only=True),
             Mount(workspace.scratch, SCRATCH),
+            Mount(workspace.app, CLASSIC_APP),
+            Mount(workspace.buildpacks, CHOSEN),
             buildpacks,
             *registries.mounts,
         ),

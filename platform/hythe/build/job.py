@@ -9,22 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from hythe import procfile
+from hythe.build import chosen, dockerfile, lifecycle, selection, share, stack
 from hythe.build import container as jail
-from hythe.build import dockerfile, lifecycle, share, stack
 from hythe.build import image as images
 from hythe.build.buildpack import MOUNTED, catalog
 from hythe.build.cache import Cache
-from hythe.build.detect import Detector
-from hythe.build.export import Exporter
+from hythe.build.committed import CommittedExport
+from hythe.build.detect import Detector, Group
+from hythe.build.export import Export, configuration
 from hythe.build.layers import read_inside
 from hythe.build.operator import registries
 from hythe.build.output import Output
 from hythe.build.result import BUILDPACKS, Kind, Result, Step
 from hythe.build.workspace import Workspace
+from hythe.buildpackpin import BuildpackPin
 from hythe.engine.port import Engine, Image, Limits, Login, Mount
 from hythe.errors import BuildError, ProcfileError
 from hythe.imagename import ImageName
 from hythe.names import Names
+from hythe.projecttoml import FILE, LARGEST, ProjectToml
 from hythe.settings import Settings
 from hythe.transcript import Transcript
 
@@ -48,6 +51,7 @@ class Request:
     login: dict[str, str] | None = None  # engine.port.Login for its registry
     procfile: str | None = None  # replaces that of the source
     env: dict[str, str] = field(default_factory=dict)  # config that the build may see
+    buildpacks: list[dict[str, Any]] = field(default_factory=list)  # BuildpackPin.as_json()
     spare: str | None = None  # the name of the container that has mounted the build's folders
 
     def as_json(self) -> dict[str, Any]:
@@ -76,7 +80,7 @@ class Job:
         """Build; raises a HytheError with the cause and the fix."""
         if self.request.image:
             return self._image(ImageName.parse(self.request.image))
-        if dockerfile.present(Path(self.request.source)):
+        if not self.request.buildpacks and dockerfile.present(Path(self.request.source)):
             return self._dockerfile()
         return self._buildpacks()
 
@@ -145,33 +149,63 @@ class Job:
         cache = Cache.of(self.settings, self.request.app_id)
         uid = jail.build_uid()
         with self._step("prepare"):
-            self.workspace.write_env(self.request.env, uid)
             self.workspace.copy_source(Path(self.request.source), uid)
+            project = self._project()
+            self.workspace.write_env({**(project.env or {}), **self.request.env}, uid)
             cache.lend(self.workspace.layers)
             if self.request.procfile is not None:
                 self.workspace.replace("Procfile", self.request.procfile, uid)
             declared = self._procfile(self.workspace.app)
         built = self._run_buildpacks(bases, cache)
-        processes = built.processes | (declared or {})
+        processes = built.launch.processes | (declared or {})
         self._say_processes(declared, processes)
-        image = self._export(bases, built)
+        image = self._export(bases, built, processes)
         with self._step("keep"):
-            made = ((each.buildpack.escaped, each.layer) for each in built.layers)
-            cache.keep(self.workspace.layers, made)
-        return Result(image, processes, BUILDPACKS, self.steps)
+            cache.keep(self.workspace.layers, ((each.owner, each.layer) for each in built.layers))
+        used = [buildpack.as_json() for buildpack in built.buildpacks]
+        return Result(image, processes, BUILDPACKS, self.steps, used)
 
     def _run_buildpacks(self, bases: stack.Stack, cache: Cache) -> lifecycle.Built:
         with self._step("container"), ThreadPoolExecutor(1) as pool:
             remembered = pool.submit(cache.remember, self.workspace.layers)
             container = self._container(bases)
             remembered.result()  # before anything runs that could change them
+        build_id = str(self.request.build_id)
         with self._step("detect"):
-            group = Detector(container, self.workspace).choose(catalog(share.folder("buildpacks")))
+            group = self._detect(container, build_id)
         with self._step("build"):
-            built = lifecycle.build(container, self.workspace, group, self.output)
+            builder = lifecycle.Builder(
+                container, self.workspace, self.output, build_id, cache.launch
+            )
+            built = builder.build(group)
         with self._step("freeze"):
             container.freeze()
         return built
+
+    def _project(self) -> ProjectToml:
+        """What project.toml says of the build; the files that it leaves out are gone then."""
+        try:
+            project = ProjectToml.read(read_inside(self.workspace.app, FILE, LARGEST))
+        except FileNotFoundError:
+            return ProjectToml()
+        if project.include is not None or project.exclude is not None:
+            selection.select(self.workspace, project.include, project.exclude)
+        return project
+
+    def _detect(self, container: jail.BuildContainer, build_id: str) -> Group:
+        found = catalog(share.folder("buildpacks"))
+        pins = self.request.buildpacks
+        if pins:
+            beside = Path(self.request.source).parent
+            found = chosen.choose(found, pins, beside, self.workspace, jail.build_uid())
+        named = any(pin.get("place", "group") == "group" for pin in pins)
+        say = self.transcript.step
+        group = Detector(container, self.workspace, say, named, build_id).choose(found)
+        for buildpack in group.buildpacks if pins else ():
+            pinned = (buildpack.pin and BuildpackPin.read(buildpack.pin).pinned) or ""
+            at = "" if pinned.startswith(buildpack.version) else f" at {pinned[:12]}"
+            self.transcript.detail(f"{buildpack.id} {buildpack.version}{at if pinned else ''}")
+        return group
 
     def _container(self, bases: stack.Stack) -> jail.BuildContainer:
         """The spare that was started ahead for this workspace, or a new one."""
@@ -194,17 +228,21 @@ class Job:
         )
         return jail.start(self.engine, spec)
 
-    def _export(self, bases: stack.Stack, built: lifecycle.Built) -> str:
-        exporter = Exporter(
-            self.engine, self.names, self.request.app_id, self.container_name, self.labels
-        )
-        with self._step("layers"):
-            layers = list(lifecycle.launch_layers(built.layers))
-            base = exporter.layers_image(bases, layers, self.transcript.step)
+    def _export(
+        self, bases: stack.Stack, built: lifecycle.Built, processes: Mapping[str, str]
+    ) -> str:
+        config = configuration(built, processes, self.names.labels)
         with self._step("export"):
+            if self.engine.images.assembles():
+                cache = Cache.of(self.settings, self.request.app_id)
+                export = Export(self.engine, cache, self.workspace, self.transcript.step)
+                return export.run(bases, built, self._app_reference(), config).id
+            committed = CommittedExport(
+                self.engine, self.names, self.request.app_id, self.container_name, self.labels
+            )
             reference = self._app_reference()
-            image = exporter.app_image(base, self.workspace, reference, self.names.labels)
-        return image.id
+            step = self.transcript.step
+            return committed.export(bases, built, self.workspace, reference, config, step).id
 
     def _procfile(self, folder: Path | None) -> dict[str, str] | None:
         if self.request.procfile is not None:

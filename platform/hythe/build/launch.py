@@ -1,25 +1,80 @@
-"""What happens at launch: process types of launch.toml, and the shell that sets variables."""
+"""What launch.toml says: process types, labels and slices of the image."""
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from hythe.build import env as environment
-from hythe.build.layers import Layer
 from hythe.errors import BuildError, InvalidName
 from hythe.names import process_type
 
 SHELLS = frozenset({"bash", "/bin/bash", "sh", "/bin/sh"})
+LIST_COMMANDS = (0, 9)  # from this API on `command` is a list
+RESERVED = "io.hythe."  # labels that say what belongs to an installation
 
 
-def command_lines(document: Mapping[str, Any], api: tuple[int, int]) -> dict[str, str]:
-    """The processes of a launch.toml: {type: command line for a shell}.
+@dataclass(slots=True)
+class Launch:
+    """All launch.toml files of a group, one added after the other."""
 
-    From API 0.9 `command` is a list that runs without a shell; before, a string for one.
-    """
-    return {
-        _type(process): _command_line(process, api) for process in document.get("processes", ())
-    }
+    processes: dict[str, str] = field(default_factory=dict)  # type -> command line for a shell
+    bare: dict[str, str] = field(default_factory=dict)  # the same without what arguments replace
+    default: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    slices: list[tuple[str, ...]] = field(default_factory=list)  # globs, below the app's folder
+    env: dict[str, str] = field(default_factory=dict)  # of classic ones, where it is not set
+    classic: bool = False
+
+    def add(self, document: Mapping[str, Any], api: tuple[int, int], shown: str = "it") -> None:
+        """Add the launch.toml of a buildpack; raises BuildError for what it must not say."""
+        try:
+            self._add(document, api, shown)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _bad(shown, f"is not what the specification says ({error!r})") from None
+
+    def _add(self, document: Mapping[str, Any], api: tuple[int, int], shown: str) -> None:
+        defaults = []
+        for process in document.get("processes", ()):
+            kind = _type(process)
+            self.processes[kind] = command_line(process, api, shown)
+            replaced: dict[str, Any] = {"args": []} if api >= LIST_COMMANDS else {}
+            self.bare[kind] = command_line({**process, **replaced}, api, shown)
+            if process.get("default", False):
+                defaults.append(kind)
+            elif kind == self.default:
+                self.default = None
+        if len(defaults) > 1:
+            raise _bad(shown, f"has {len(defaults)} default processes")
+        self.default = defaults[0] if defaults else self.default
+        for label in document.get("labels", ()):
+            if not str(label["key"]).startswith(RESERVED):
+                self.labels[str(label["key"])] = str(label["value"])
+        self.slices += [tuple(map(str, one["paths"])) for one in document.get("slices", ())]
+
+    def add_classic(self, processes: Mapping[str, str], env: Mapping[str, str]) -> None:
+        """Add what bin/release of a classic buildpack printed."""
+        self.classic = True
+        self.processes |= processes
+        self.bare |= processes
+        self.env |= env
+
+
+def command_line(process: Mapping[str, Any], api: tuple[int, int], shown: str = "it") -> str:
+    """A process as a line for a shell; one that runs without a shell has its words quoted."""
+    command, args = process["command"], list(process.get("args", ()))
+    if isinstance(command, list) != (api >= LIST_COMMANDS):
+        wanted = "a list since" if api >= LIST_COMMANDS else "a string before"
+        raise _bad(shown, f"has a `command` of the wrong type: it is {wanted} API 0.9")
+    if isinstance(command, list):
+        if "direct" in process:
+            raise _bad(shown, "has `direct`, which is gone since API 0.9")
+        line = _plain([*command, *args])
+    elif process.get("direct", False):
+        line = shlex.join([command, *args])
+    else:
+        line = " ".join([command, *map(shlex.quote, args)])
+    folder = process.get("working-dir")
+    return f"cd {shlex.quote(folder)} && {line}" if folder and api >= (0, 8) else line
 
 
 def _type(process: Mapping[str, Any]) -> str:
@@ -32,20 +87,6 @@ def _type(process: Mapping[str, Any]) -> str:
         ) from None
 
 
-def _command_line(process: Mapping[str, Any], api: tuple[int, int]) -> str:
-    command, args = process["command"], list(process.get("args", ()))
-    if api >= (0, 9) and "direct" in process:
-        raise BuildError("A buildpack's launch.toml has `direct`.", "It is gone since API 0.9.")
-    if isinstance(command, list):
-        line = _plain(command + args)
-    elif process.get("direct", False):
-        line = shlex.join([command, *args])
-    else:
-        line = " ".join([command, *map(shlex.quote, args)])
-    folder = process.get("working-dir")
-    return f"cd {shlex.quote(folder)} && {line}" if folder else line
-
-
 def _plain(command: list[str]) -> str:
     """`bash -c LINE` is LINE: the launcher runs a shell anyway."""
     if len(command) == 3 and command[0] in SHELLS and command[1] == "-c":
@@ -53,30 +94,5 @@ def _plain(command: list[str]) -> str:
     return shlex.join(command)
 
 
-def profile(layers: Iterable[tuple[str, Layer]]) -> str:
-    """The file that the launcher sources: what launch layers do to the environment.
-
-    layers: each layer with its folder in the image, in the specification's order. The type of a
-    process is HYTHE_INSTANCE without its index (`web` of `web.1`).
-    """
-    layers = list(layers)
-    lines = ["# Rendered by the build; sourced by the launcher before the command."]
-    scripts: list[str] = []
-    for path, layer in layers:
-        lines += environment.launch_roots(path, layer.subfolders())
-        lines += environment.launch_lines(layer.env_files("env"))
-        lines += environment.launch_lines(layer.env_files("env.launch"))
-        lines += _for_types(layer)
-        scripts += [f"{path}/profile.d/{name}" for name in layer.scripts("profile.d")]
-    lines += [f". {shlex.quote(script)}" for script in scripts]
-    lines.append("if [ -r /workspace/.profile ]; then . /workspace/.profile; fi")
-    return "\n".join(lines) + "\n"
-
-
-def _for_types(layer: Layer) -> Iterator[str]:
-    for kind in sorted(layer.launch_types()):
-        lines = list(environment.launch_lines(layer.env_files(f"env.launch/{kind}")))
-        if lines:
-            yield f'if [ "${{HYTHE_INSTANCE%.*}}" = {shlex.quote(kind)} ]; then'
-            yield from lines
-            yield "fi"
+def _bad(shown: str, why: str) -> BuildError:
+    return BuildError(f"launch.toml of {shown} {why}.", "Report this to the buildpack's authors.")

@@ -7,8 +7,8 @@ follows a symbolic link, and nothing is read without bound.
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +37,20 @@ class Layer:
         """The files of env, env.build, env.launch or env.launch/TYPE: name -> content."""
         return read_files(self.folder, folder)
 
-    def launch_types(self) -> list[str]:
-        """The process types that have env files of their own."""
-        return folders(self.folder, "env.launch")
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders in one of its folders: process types, in env.launch say."""
+        return folders(self.folder, folder)
 
-    def scripts(self, folder: str) -> list[str]:
-        """The names of the files in profile.d, in order."""
+    def files(self, folder: str) -> list[str]:
+        """The names of the files in one of its folders, in order."""
         return sorted(read_files(self.folder, folder))
 
 
-def collect(folder: Path) -> list[Layer]:
-    """The layers of one buildpack that have a type, by name; the others are set aside."""
+def collect(folder: Path, kept: Path | None = None) -> list[Layer]:
+    """The layers of one buildpack that have a type, by name; the others are set aside.
+
+    kept: where the launch layers of its last image are, for those that it wants as they were.
+    """
     layers = []
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         name = entry.name.removesuffix(".toml")
@@ -64,28 +67,68 @@ def collect(folder: Path) -> list[Layer]:
         layer = Layer(
             name,
             folder / name,
-            launch=types.get("launch", False),
-            build=types.get("build", False),
-            cache=types.get("cache", False),
+            launch=_flag(types, "launch", entry.name),
+            build=_flag(types, "build", entry.name),
+            cache=_flag(types, "cache", entry.name),
             metadata=document.get("metadata", {}),
         )
         if layer.launch or layer.build or layer.cache:
-            layers.append(_with_contents(layer))
+            layers.append(_with_contents(layer, kept))
     return layers
 
 
-def _with_contents(layer: Layer) -> Layer:
-    """A layer with a type must have its folder: no earlier image's contents are reused yet."""
-    try:
-        is_folder = stat.S_ISDIR(layer.folder.lstat().st_mode)
-    except FileNotFoundError:
-        is_folder = False
-    if not is_folder:
+def _flag(types: Any, name: str, file: str) -> bool:
+    value = types.get(name, False) if isinstance(types, dict) else None
+    if not isinstance(value, bool):
         raise BuildError(
-            f"The buildpack declares the layer {layer.name}, but made no folder for it.",
+            f"[types] of {file} is not what the specification says: {name} = {value!r}.",
             "Report this to the buildpack's authors.",
         )
-    return layer
+    return value
+
+
+def _with_contents(layer: Layer, kept: Path | None) -> Layer:
+    """A layer with a type has its folder, or is that of the last image."""
+    if _is_folder(layer.folder):
+        return layer
+    before = kept / layer.name if kept is not None else None
+    if layer.launch and not layer.cache and before is not None and _is_folder(before):
+        return replace(layer, folder=before)
+    why = "" if not layer.launch else ", and the last image has none that could be taken again"
+    raise BuildError(
+        f"The buildpack declares the layer {layer.name}, but made no folder for it{why}.",
+        "Report this to the buildpack's authors.",
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def require_image_files(folder: Path, shown: str, build_only: Sequence[str]) -> None:
+    """Raise BuildError for what a layer must not hold.
+
+    Devices, pipes and sockets; links to places that are in the build container only.
+    """
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(parent, name)
+            mode = path.lstat().st_mode
+            where = f"{path.relative_to(folder)} in the layer {shown}"
+            if stat.S_ISLNK(mode):
+                target = os.path.normpath(path.readlink())
+                if target.startswith(tuple(f"{place}/" for place in build_only)):
+                    raise BuildError(
+                        f"{where} is a link to {target}, which is not in the image.",
+                        "The buildpack must copy the file, or link to one that the image has.",
+                    )
+            elif not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+                raise BuildError(
+                    f"{where} is a device, a pipe or a socket.", "The buildpack must remove it."
+                )
 
 
 def read_toml(root: Path, name: str) -> dict[str, Any]:
@@ -123,6 +166,25 @@ def read_files(root: Path, folder: str) -> dict[str, str]:
         for entry in os.scandir(path)
         if entry.is_file(follow_symlinks=False)
     }
+
+
+def write_inside(root: Path, name: str, text: str, mode: int = 0o644) -> None:
+    """Write a file right in a folder that a build may write to; never through what it left there.
+
+    Raises BuildError when something still running puts a file in its place.
+    """
+    path = root / name
+    try:
+        path.unlink(missing_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    except OSError as error:
+        raise BuildError(
+            f"{name} cannot be written: {error.strerror}.",
+            "A program of an earlier buildpack is in the way: report this to its authors.",
+        ) from None
+    with os.fdopen(fd, "w") as file:
+        os.fchmod(fd, mode)
+        file.write(text)
 
 
 def read_inside(root: Path, name: str, limit: int) -> bytes:

@@ -82,6 +82,36 @@ def resolve(group: Sequence[Detected]) -> Plan | None:
     return None
 
 
+def explain(group: Sequence[Detected]) -> str:
+    """Why a group does not resolve: what the last combination, the least demanding, misses."""
+    last: tuple[_Choice, ...] = ()
+    for choices in _combinations(group):
+        last = choices
+    broken = next((one for one in _broken(list(last)) if not one.optional), None)
+    if broken is None:
+        return "No buildpack of the group takes part."
+    place = last.index(broken)
+    provided = {name for one in last[: place + 1] for name in one.offer.provides}
+    for require in broken.offer.requires:
+        if require.name not in provided:
+            return (
+                f"{broken.key} requires {require.name}, which neither it nor a buildpack before it"
+                " provides."
+            )
+    wanted = {r.name for later in last[place:] for r in later.offer.requires}
+    idle = next((name for name in broken.offer.provides if name not in wanted), "nothing")
+    return f"{broken.key} provides {idle}, which neither it nor a buildpack after it requires."
+
+
+def _broken(choices: list[_Choice]) -> Iterator[_Choice]:
+    """What `_try` drops, one after the other; it stops at the first that is not optional."""
+    while (broken := _first_broken(choices)) is not None:
+        yield broken
+        if not broken.optional:
+            return
+        choices.remove(broken)
+
+
 def _combinations(group: Sequence[Detected]) -> Iterator[tuple[_Choice, ...]]:
     if not group:
         yield ()
@@ -94,13 +124,8 @@ def _combinations(group: Sequence[Detected]) -> Iterator[tuple[_Choice, ...]]:
 
 
 def _try(choices: list[_Choice]) -> Plan | None:
-    while True:
-        broken = _first_broken(choices)
-        if broken is None:
-            break
-        if not broken.optional:
-            return None
-        choices.remove(broken)
+    if any(not broken.optional for broken in _broken(choices)):
+        return None
     return Plan(tuple(choice.key for choice in choices), _entries(choices)) if choices else None
 
 

@@ -58,12 +58,14 @@ class Result:
     processes: dict[str, str]  # type -> command line; "" is the image's own
     facts: ImageFacts
     steps: list[Step] = field(default_factory=list)
+    buildpacks: list[dict[str, Any]] = field(default_factory=list)  # {"id", "version", "pin"?}
 
     def as_json(self) -> dict[str, Any]:
         return {
             "image": self.image,
             "builder": self.facts.kind,
             "processes": self.processes,
-            "result": self.facts.as_json(),
+            "result": self.facts.as_json()
+            | ({"buildpacks": self.buildpacks} if self.buildpacks else {}),
             "steps": [step.as_json() for step in self.steps],
         }

@@ -180,6 +180,7 @@ class BuildStage:
             image=claim.image,
             login=claim.login,
             procfile=claim.procfile,
+            buildpacks=claim.buildpacks,
             env=claim.env,
             network=network.ensure_for_builds(self._engine, self._settings, self._names),
             spare=None if claim.image else self._spares.take(workspace),

@@ -40,16 +40,38 @@ def tar_of(files: Iterable[TarFile]) -> Iterator[bytes]:
     yield _ZEROS * 2
 
 
-def tar_of_tree(root: Path, prefix: str, owner: int) -> Iterator[bytes]:
+def tar_of_tree(
+    root: Path, prefix: str, owner: int, leave_out: frozenset[str] = frozenset()
+) -> Iterator[bytes]:
     """The entries of a folder's tree at prefix, without a tar's end; join with `end()`.
 
-    Nothing may write to the tree meanwhile. Symbolic links are kept, never followed.
+    Nothing may write to the tree meanwhile. Symbolic links are kept, never followed. leave_out:
+    paths below root, with all that they hold.
     """
     for folder in _parents(prefix):
         yield _header(folder.encode() + b"/", 0o755, 0, _FOLDER, 0)
     name = prefix.strip("/").encode()
     yield _header(name + b"/", stat.S_IMODE(root.lstat().st_mode), 0, _FOLDER, owner)
-    yield from _batched(_tree(os.fsencode(root), name, owner))
+    gone = frozenset(name + b"/" + os.fsencode(path) for path in leave_out)
+    yield from _batched(_tree(os.fsencode(root), name, owner, gone))
+
+
+def tar_of_parts(root: Path, prefix: str, owner: int, parts: Iterable[str]) -> Iterator[bytes]:
+    """The same for some paths below root, with all that they hold and the folders above them."""
+    made: set[str] = set()
+    for part in sorted(parts):
+        for folder in (*_parents(f"{prefix}/{part}"),):
+            if folder not in made:
+                made.add(folder)
+                ours = folder.startswith(prefix.strip("/"))
+                yield _header(folder.encode() + b"/", 0o755, 0, _FOLDER, owner if ours else 0)
+        name = os.fsencode(f"{prefix.strip('/')}/{part}")
+        yield from _batched(_entry(os.fsencode(root / part), name, owner, frozenset()))
+
+
+def link(path: str, target: str) -> bytes:
+    """A symbolic link, owned by root."""
+    return _header(path.lstrip("/").encode(), 0o777, 0, _LINK, 0, target.encode())
 
 
 def end() -> bytes:
@@ -57,19 +79,24 @@ def end() -> bytes:
     return _ZEROS * 2
 
 
-def _tree(folder: bytes, name: bytes, owner: int) -> Iterator[bytes]:
+def _tree(folder: bytes, name: bytes, owner: int, gone: frozenset[bytes]) -> Iterator[bytes]:
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        status = entry.stat(follow_symlinks=False)
         inner = name + b"/" + entry.name
-        mode = stat.S_IMODE(status.st_mode)
-        if stat.S_ISDIR(status.st_mode):
-            yield _header(inner + b"/", mode, 0, _FOLDER, owner)
-            yield from _tree(entry.path, inner, owner)
-        elif stat.S_ISLNK(status.st_mode):
-            yield _header(inner, 0o777, 0, _LINK, owner, os.readlink(entry.path))  # noqa: PTH115 - bytes
-        elif stat.S_ISREG(status.st_mode):
-            yield _header(inner, mode, status.st_size, _FILE, owner)
-            yield from _content(entry.path, status.st_size)
+        if inner not in gone:
+            yield from _entry(entry.path, inner, owner, gone)
+
+
+def _entry(path: bytes, name: bytes, owner: int, gone: frozenset[bytes]) -> Iterator[bytes]:
+    status = os.lstat(path)
+    mode = stat.S_IMODE(status.st_mode)
+    if stat.S_ISDIR(status.st_mode):
+        yield _header(name + b"/", mode, 0, _FOLDER, owner)
+        yield from _tree(path, name, owner, gone)
+    elif stat.S_ISLNK(status.st_mode):
+        yield _header(name, 0o777, 0, _LINK, owner, os.readlink(path))  # noqa: PTH115 - bytes
+    elif stat.S_ISREG(status.st_mode):
+        yield _header(name, mode, status.st_size, _FILE, owner)
+        yield from _content(path, status.st_size)
 
 
 def _content(path: bytes, size: int) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 app/        the source, a copy of its own: buildpacks may write there
 layers/     what buildpacks make; restored layers are moved here from the cache
 platform/   env/KEY: the config that the build may see
+buildpacks/ copies of chosen buildpacks; Hythe's own are mounted from where they are
 scratch/    plans that pass between the lifecycle and buildpacks
 outcome.json  what the build's process hands back; not mounted
 """
@@ -47,13 +48,17 @@ class Workspace:
         return self.folder / "scratch"
 
     @property
+    def buildpacks(self) -> Path:
+        return self.folder / "buildpacks"
+
+    @property
     def outcome(self) -> Path:
         return self.folder / "outcome.json"
 
     def lay_out(self, uid: int) -> None:
         """Make the folders, empty. A container may mount them from then on."""
         (self.platform / "env").mkdir(parents=True)
-        for folder in (self.app, self.layers, self.scratch):
+        for folder in (self.app, self.layers, self.scratch, self.buildpacks):
             folder.mkdir(mode=0o755)
         give(self.app, uid)
         give(self.scratch, uid)
@@ -74,10 +79,7 @@ class Workspace:
             raise PlatformError(
                 f"The source cannot be copied: {done.stderr.strip()[:200]}", "Is the disk full?"
             )
-        for folder, _folders, files in os.walk(self.app):
-            give(Path(folder), uid)
-            for file in files:
-                give(Path(folder, file), uid)
+        give_tree(self.app, uid)
 
     def replace(self, name: str, text: str, uid: int) -> None:
         """Give a file at the root of app/ this text, whatever was there."""
@@ -91,6 +93,14 @@ class Workspace:
     def remove(self) -> None:
         """Delete everything; absent is not an error."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def give_tree(root: Path, uid: int) -> None:
+    """Make a folder and all that is in it the build user's."""
+    for folder, folders, files in os.walk(root):
+        give(Path(folder), uid)
+        for name in files + [name for name in folders if Path(folder, name).is_symlink()]:
+            give(Path(folder, name), uid)
 
 
 def give(path: Path, uid: int) -> None:

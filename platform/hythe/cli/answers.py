@@ -58,6 +58,14 @@ class Deployment(TypedDict):
     ended_at: str | None
 
 
+class Buildpack(TypedDict):
+    index: int
+    buildpack: str
+    kind: str
+    digest: str | None
+    created_at: str
+
+
 class ManifestChange(TypedDict):
     path: str
     before: str | None
@@ -97,12 +105,20 @@ class ConfigChanged(Config):
     deployment: Deployment | None
 
 
+class UsedBuildpack(TypedDict):
+    id: str
+    version: str
+    source: str | None
+    pinned: str | None
+
+
 class Build(TypedDict):
     id: int
     status: str
     builder: str | None
     image: str | None
     processes: dict[str, str] | None
+    buildpacks: list[UsedBuildpack]
     source: Source
     error: Error | None
     created_at: str
@@ -118,6 +134,7 @@ class Release(TypedDict):
     source: Source | None
     image: str
     processes: dict[str, str]
+    buildpacks: list[UsedBuildpack]
     created_by: str
     created_at: str
 

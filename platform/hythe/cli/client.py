@@ -112,6 +112,32 @@ class Client:
     def logout_registry(self, host: str) -> None:
         self._http.request("DELETE", f"/v1/registries/{quote(host, safe='')}")
 
+    def buildpacks(self, app: str) -> list[answers.Buildpack]:
+        return cast(list[answers.Buildpack], self._items(_app(app, "buildpacks")))
+
+    def add_buildpack(
+        self, app: str, text: str, index: int | None, replace: bool
+    ) -> list[answers.Buildpack]:
+        body = {"buildpack": text, "index": index, "replace": replace}
+        answer = self._http.request("POST", _app(app, "buildpacks"), body)
+        return cast(list[answers.Buildpack], answer["items"])
+
+    def send_buildpack(
+        self, app: str, tarball: BinaryIO, size: int, name: str, index: int | None, replace: bool
+    ) -> list[answers.Buildpack]:
+        query: dict[str, Any] = {"name": name, "replace": "true" if replace else "false"}
+        query |= {"index": index} if index is not None else {}
+        path = _app(app, "buildpacks", "upload")
+        answer = self._http.upload(path, tarball, size, "application/gzip", **query)
+        return cast(list[answers.Buildpack], answer["items"])
+
+    def remove_buildpack(self, app: str, index: int) -> list[answers.Buildpack]:
+        answer = self._http.request("DELETE", _app(app, "buildpacks", str(index)))
+        return cast(list[answers.Buildpack], answer["items"])
+
+    def clear_buildpacks(self, app: str) -> None:
+        self._http.request("DELETE", _app(app, "buildpacks"))
+
     def deploy_key(self, app: str, rotate: bool) -> answers.DeployKey:
         path = _app(app, "deploy-key")
         query = "true" if rotate else "false"

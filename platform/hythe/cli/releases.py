@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hythe.cli.answers import Change
+from hythe.cli.builds import buildpack
 from hythe.cli.client import connect
 from hythe.cli.output import day, doing, print_json, table
 from hythe.cli.registry import AppOption, JsonOption, LimitOption, chosen, cli, version_of
@@ -50,6 +51,8 @@ def show_release(version: Version, app: AppOption = None, as_json: JsonOption = 
     print(f"When:         {day(release['created_at'])}")
     if source and source["commit"]:
         print(f"Commit:       {source['commit']} {source['message'] or ''}".rstrip())
+    for one in release["buildpacks"]:
+        print(f"Built with:   {buildpack(one)}")
     print(f"Image:        {release['image']}")
     for process, command in release["processes"].items():
         print(f"{f'{process}:':<13} {command or 'the command of the image'}")

@@ -43,6 +43,14 @@ def pack(folder: Path, into: BinaryIO) -> int:
     return into.tell()
 
 
+def pack_whole(folder: Path, into: BinaryIO) -> int:
+    """Write a tar.gz of a folder with all that is in it but .git; returns its size."""
+    with tarfile.open(fileobj=into, mode="w:gz", compresslevel=1) as tar:
+        for name in sorted(_expand(folder, ".")):
+            tar.add(folder / name, name, recursive=False, filter=_plain)
+    return into.tell()
+
+
 def _expand(folder: Path, path: str) -> Iterator[str]:
     """The path itself, or what is in it if it is a folder: a submodule or a nested repository."""
     root = folder / path

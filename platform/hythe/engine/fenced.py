@@ -9,7 +9,7 @@ from typing import Any, cast
 from hythe.engine.port import Engine, Images, Instances, Sessions
 
 CHANGES = {
-    Images: frozenset({"pull", "load_root", "commit", "build", "tag", "remove"}),
+    Images: frozenset({"pull", "load_root", "commit", "assemble", "build", "tag", "remove"}),
     Instances: frozenset(
         {
             "create", "start", "stop", "kill", "rename", "pause", "remove", "ensure_network",

@@ -108,6 +108,14 @@ class ImageConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer of an image that is put together."""
+
+    diff_id: str  # sha256:... of its tar
+    tar: Path | None  # None: the engine has it, on top of the same layers
+
+
+@dataclass(frozen=True, slots=True)
 class Exit:
     """How a program inside a container ended."""
 
@@ -140,6 +148,17 @@ class Images(Protocol):
 
         The container's own command, user and labels stay out; its environment does not, so give
         variables of a build to its programs (Sessions.run), not to the container.
+        """
+
+    def assembles(self) -> bool:
+        """Whether `assemble` works with the engine's image store; else commit containers."""
+
+    def assemble(self, base: str, layers: Sequence[Layer], ref: str, config: ImageConfig) -> Image:
+        """Make an image of another one and of layers on top of it, under `ref`.
+
+        The same base, layers and configuration give the same id, whenever and however often; one
+        that the engine has is only tagged. Raises EngineError when a layer without a tar is not
+        there.
         """
 
     def build(

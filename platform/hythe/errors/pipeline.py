@@ -24,6 +24,20 @@ class AppJsonError(SourceError):
     default_fix = "See docs/how-to/manifests.md for what it may hold."
 
 
+class ProjectTomlError(SourceError):
+    """project.toml cannot be read."""
+
+    code = "project-toml"
+    default_fix = "Correct it: https://buildpacks.io/docs/reference/config/project-descriptor/"
+
+
+class BadBuildpack(SourceError):
+    """A chosen buildpack cannot be used."""
+
+    code = "buildpack"
+    default_fix = "Name one of `hythe/...`, or the URL of its git repository or of a tarball."
+
+
 class MissingConfig(SourceError):
     """app.json requires config vars that have no value."""
 

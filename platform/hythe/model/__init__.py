@@ -1,6 +1,6 @@
 """What should be, and what happened: all tables of the database."""
 
-from hythe.model.app import App, ConfigVar, DeployKey, Domain, Formation, Routing
+from hythe.model.app import App, ChosenBuildpack, ConfigVar, DeployKey, Domain, Formation, Routing
 from hythe.model.base import Base, now
 from hythe.model.certificate import Certificate
 from hythe.model.database import Bell, Database, Write
@@ -17,6 +17,7 @@ __all__ = [
     "Bell",
     "Build",
     "Certificate",
+    "ChosenBuildpack",
     "ConfigVar",
     "Database",
     "DeployKey",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hythe.model.base import Base, now
@@ -74,6 +74,23 @@ class DeployKey(Base):
     app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), unique=True)
     public: Mapped[str]  # ssh-ed25519 AAAA... hythe-APP
     private: Mapped[bytes]  # sealed, in OpenSSH's format
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ChosenBuildpack(Base):
+    """A buildpack that an app is built with; without any, detection chooses."""
+
+    __tablename__ = "buildpacks"
+    __table_args__ = (Index("ix_buildpacks_app", "app_id", "position"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    position: Mapped[int]  # 1 is first
+    kind: Mapped[str]  # buildpackpin.Kind: own, git, archive or upload
+    name: Mapped[str]  # an id, a URL without its password, or what was uploaded
+    ref: Mapped[str | None]  # git: the branch, tag or commit asked for
+    login: Mapped[bytes | None]  # of a URL: sealed USER:PASSWORD
+    tree: Mapped[str | None]  # upload: its tree in the app's repository
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -52,6 +52,21 @@ class Source(Base):
     login: Mapped[bytes | None]  # of a git URL: sealed USER:PASSWORD
     procfile: Mapped[str | None]  # sent along; replaces that of the files
     app_json: Mapped[bytes | None]  # sealed text: sent along, else that of the files
+    buildpacks: Mapped[list[Any] | None]  # chosen ones as BuildpackPin.as_json(); None: detected
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders that a build of it reads, relative to HYTHE_HOME; an image has none."""
+        if not self.path:
+            return []
+        trees = (pin.get("tree") for pin in self.buildpacks or ())
+        beside = self.path.rpartition("/")[0]
+        return [self.path, *(f"{beside}/{tree}" for tree in trees if tree)]
+
+    @property
+    def trees(self) -> list[str]:
+        """The git trees that those folders hold."""
+        return [folder.rpartition("/")[2] for folder in self.folders]
 
     @property
     def kept(self) -> str:
@@ -65,10 +80,11 @@ class Deployment(Base):
     fetching -> queued -> building -> built -> releasing -> rolling -> live; or failed, or
     superseded. The stage that owns a status moves deployments out of it: source/ owns fetching,
     build/ queued and building, release/ built and releasing, run/ rolling; a newer deployment
-    supersedes one that is fetching, queued or rolling, and the end of its app any. A git URL starts
-    at fetching, other sources at queued, and a deployment without a build (config, rollback,
-    redeploy, restart) at built; release/ queues it when the image of its release is gone. A rebuild
-    gets the image of the serving release back, and is live when it is built. `live` stays when a
+    supersedes one that is fetching, queued or rolling, and the end of its app any. A git URL, and a
+    source with buildpacks of other servers, starts at fetching, others at queued, and a deployment
+    without a build (config, rollback, redeploy, restart) at built; release/ queues it when the
+    image of its release is gone. A rebuild gets the image of the serving release back, and is live
+    when it is built. `live` stays when a
     later one takes over: it ended well.
     """
 

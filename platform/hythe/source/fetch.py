@@ -1,8 +1,8 @@
-"""Git URLs on their way in: deployments go from fetching to queued.
+"""What lies on other servers, on its way in: deployments go from fetching to queued.
 
-A fetch may take long and may be fed by anybody's server, so it is a child process with limits (see
-gitprocess.py), and writes to a folder that is thrown away. A restart finds the row still fetching
-and begins again.
+That is a source's git URL, and the buildpacks that it is built with. A fetch may take long and may
+be fed by anybody's server, so it is a child process with limits (see gitprocess.py), and writes to
+a folder that is thrown away. A restart finds the row still fetching and begins again.
 """
 
 import tempfile
@@ -16,14 +16,16 @@ from pathlib import Path
 from sqlalchemy import select
 
 from hythe import logs
+from hythe.buildpackpin import BuildpackPin
 from hythe.errors import HytheError, PlatformError
 from hythe.model import App, Database, DeployKey, Deployment, Source, Vault, Write, now
 from hythe.settings import Settings
-from hythe.source import snapshot
+from hythe.source import buildpack, snapshot
 from hythe.source.gitprocess import GivenUp, Limits
 from hythe.source.giturl import GitUrl
 from hythe.source.intake import Intake, Prepared, require_config
 from hythe.source.remote import Access, Scratch
+from hythe.source.repository import Repository
 from hythe.source.submodules import Composer
 from hythe.transcript import Transcript
 
@@ -43,6 +45,7 @@ class Task:
     deployment: Deployment
     source: Source
     key: str | None  # the app's private SSH key
+    logins: dict[str, bytes]  # of the app's buildpacks, by URL; sealed
 
 
 class Fetcher:
@@ -115,28 +118,73 @@ class Fetcher:
             return
         app, source = task.app, task.source
         transcript = Transcript.of(self._settings, deployment_id)
-        at = f" at {source.ref}" if source.ref else ""
-        transcript.step(f"Fetching {source.location}{at}")
         repository = self._intake.repository(app)
         root = snapshot.folder(self._settings, app.id)
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=snapshot.temporary(), dir=root) as made:
-            scratch = self._scratch(task, Path(made), transcript.detail)
-            url = GitUrl.parse(source.location or "", http=self._settings.git_http)
-            source.commit = scratch.fetch(url, source.ref)
-            source.message = source.message or scratch.subject(source.commit)
-            composer = Composer(scratch, self._settings.upload_limit)
-            source.tree = composer.compose(source.commit, url)
-            scratch.hand_over(source.tree, repository)
-        transcript.detail(f"{source.commit[:7]} {source.message}")
+            if source.kind == "url":
+                self._fetch_source(task, repository, Path(made), transcript)
+            with self._intake.open(app.id):
+                prepared = self._intake.prepared_again(app, repository, source)
+            pins = self._pins(task, prepared)
+            pins = [
+                self._fetch_buildpack(task, repository, Path(made) / str(number), pin, transcript)
+                for number, pin in enumerate(pins)
+            ]
+        source.buildpacks = [pin.as_json() for pin in pins] or None
         with self._intake.open(app.id):
-            prepared = self._intake.files(app, repository, source, "git", self._intake.sent(source))
+            self._intake.lay_out(source)
             self._queue(task, prepared, transcript)
+
+    def _fetch_source(
+        self, task: Task, repository: Repository, folder: Path, transcript: Transcript
+    ) -> None:
+        source = task.source
+        at = f" at {source.ref}" if source.ref else ""
+        transcript.step(f"Fetching {source.location}{at}")
+        url = GitUrl.parse(source.location or "", http=self._settings.git_http)
+        login = self._vault.unseal(source.login) if source.login else None
+        scratch = self._scratch(task, folder / "source", url, login, transcript.detail)
+        source.commit = scratch.fetch(url, source.ref)
+        source.message = source.message or scratch.subject(source.commit)
+        source.tree = Composer(scratch, self._settings.upload_limit).compose(source.commit, url)
+        scratch.hand_over(source.tree, repository)
+        transcript.detail(f"{source.commit[:7]} {source.message}")
+
+    def _pins(self, task: Task, prepared: Prepared) -> list[BuildpackPin]:
+        """What is to be built with; a source that was here already had it settled at its start."""
+        found = task.source.buildpacks
+        if task.source.kind == "url":
+            with self._database.read() as session:
+                found = buildpack.pins(session, task.app.id, prepared.buildpacks)
+        return [BuildpackPin.read(pin) for pin in found or ()]
+
+    def _fetch_buildpack(
+        self,
+        task: Task,
+        repository: Repository,
+        folder: Path,
+        pin: BuildpackPin,
+        transcript: Transcript,
+    ) -> BuildpackPin:
+        if not pin.unfetched:
+            return pin
+        transcript.step(f"Fetching the buildpack {pin.text}")
+        sealed = task.logins.get(pin.name)
+        login = self._vault.unseal(sealed) if sealed else None
+        fetch = buildpack.Fetch(repository, self._limits(task, folder), self._settings.git_http)
+        if pin.kind == "git":
+            url = GitUrl.parse(pin.name, http=self._settings.git_http)
+            fetched = fetch.git(pin, self._scratch(task, folder, url, login, transcript.detail))
+        else:
+            fetched = fetch.archive(pin, login)
+        transcript.detail(f"{'commit' if fetched.commit else 'files'} {fetched.pinned}")
+        return fetched
 
     def _queue(self, task: Task, prepared: Prepared, transcript: Transcript) -> None:
         """Hand it to the build, unless it was superseded meanwhile."""
         assert prepared.about is not None and prepared.repository is not None
-        for warning in prepared.warnings:
+        for warning in prepared.warnings if task.source.kind == "url" else ():
             transcript.warn(warning)
         with self._database.write() as tx:
             deployment = _still_fetching(tx, task.deployment.id)
@@ -145,7 +193,8 @@ class Fetcher:
             require_config(tx, task.app, prepared.about)
             source = tx.merge(prepared.source)
             deployment.status = "queued"
-            deployment.description = f"Deploy {(source.commit or '')[:7]} of {source.location}"
+            if source.kind == "url":
+                deployment.description = f"Deploy {(source.commit or '')[:7]} of {source.location}"
             prepared.repository.hold(source.id, source.kept)
             tx.poke(task.app.id)
         self._intake.entered(prepared)
@@ -158,26 +207,30 @@ class Fetcher:
             app = tx.get_one(App, deployment.app_id)
             source = tx.get_one(Source, deployment.source_id)
             key = tx.scalar(select(DeployKey).where(DeployKey.app_id == app.id))
-        return Task(app, deployment, source, self._vault.unseal(key.private) if key else None)
+            logins = {row.name: row.login for row in buildpack.rows(tx, app.id) if row.login}
+        private = self._vault.unseal(key.private) if key else None
+        return Task(app, deployment, source, private, logins)
 
-    def _scratch(self, task: Task, folder: Path, say: Callable[[str], None]) -> Scratch:
-        limits = Limits(
+    def _limits(self, task: Task, folder: Path) -> Limits:
+        folder.mkdir(exist_ok=True)
+        return Limits(
             folder,
             self._settings.upload_limit,
             self._settings.fetch_timeout,
             self._wanted(task.deployment.id),
         )
+
+    def _scratch(
+        self, task: Task, folder: Path, url: GitUrl, login: str | None, say: Callable[[str], None]
+    ) -> Scratch:
+        limits = self._limits(task, folder)
         key = None
         if task.key is not None:
             key = folder / "deploy-key"
             key.touch(mode=0o600)
             key.write_text(task.key)
         access = Access(self._settings.home / KNOWN_HOSTS, key, self._settings.git_http)
-        login = None
-        if task.source.login is not None and task.source.location:
-            url = GitUrl.parse(task.source.location, http=self._settings.git_http)
-            login = url, self._vault.unseal(task.source.login)
-        return Scratch(limits, access, say, login)
+        return Scratch(limits, access, say, (url, login) if login else None)
 
     def _wanted(self, deployment_id: int) -> Callable[[], bool]:
         """Whether the fetch should go on; asks the database once a second."""

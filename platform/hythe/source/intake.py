@@ -6,8 +6,9 @@ inside of one, so that a manifest can change an app and deploy it in one step.
 
 import os
 import shutil
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy import select
 
 from hythe import logs, procfile
 from hythe.appjson import LARGEST, AppJson
+from hythe.buildpackpin import BuildpackPin
 from hythe.errors import (
     AppJsonError,
     GitFailed,
@@ -27,7 +29,7 @@ from hythe.errors import (
 from hythe.imagename import ImageName
 from hythe.model import ENDED, App, ConfigVar, Database, Deployment, Source, Vault, Write
 from hythe.settings import Settings
-from hythe.source import snapshot
+from hythe.source import buildpack, snapshot, tarball
 from hythe.source.giturl import GitUrl, ref_name
 from hythe.source.repository import Repository
 from hythe.source.submit import submit
@@ -66,6 +68,7 @@ class Prepared:
     about: AppJson | None = None  # None: not known before it is fetched
     warnings: list[str] = field(default_factory=list)
     repository: Repository | None = None  # that has the source's objects
+    buildpacks: list[BuildpackPin] = field(default_factory=list)  # that its files name
 
 
 class Intake:
@@ -155,7 +158,34 @@ class Intake:
         if text is not None:
             source.app_json = self._vault.seal(text)
         warnings = [*snapshot.warnings(found, files), *about.warnings()]
-        return Prepared(source, kind, about, warnings, repository)
+        named = buildpack.named(files, about, http=self._settings.git_http)
+        return Prepared(source, kind, about, warnings, repository, named)
+
+    def prepared_again(self, app: App, repository: Repository, source: Source) -> Prepared:
+        """A source whose row is there and whose tree is in the repository; within `open`."""
+        return self.files(app, repository, source, "git", self.sent(source))
+
+    def lay_out(self, source: Source) -> None:
+        """Make the folders of a source and its buildpacks that are not there; within `open`."""
+        repository = Repository(self._settings, source.app_id)
+        root = snapshot.folder(self._settings, source.app_id)
+        for tree in source.trees:
+            found = snapshot.survey(repository, tree, self._settings.upload_limit)
+            snapshot.lay_out(repository, found, root)
+
+    def keep_buildpack(self, app: App, stream: Iterable[bytes]) -> str:
+        """Store a buildpack that was sent as a tar or tar.gz; returns its tree.
+
+        Raises TooLarge or BadArchive.
+        """
+        repository = self.repository(app)
+        root = snapshot.folder(self._settings, app.id)
+        root.mkdir(parents=True, exist_ok=True)
+        limit = self._settings.upload_limit
+        with tempfile.TemporaryDirectory(prefix=snapshot.temporary(), dir=root) as made:
+            tree = tarball.take(repository, Path(made), stream, limit, tarball.inner)
+        repository.hold_buildpack(tree)
+        return tree
 
     def enter(self, tx: Write, app: App, prepared: Prepared) -> Deployment:
         """Insert the rows; raises MissingConfig or NotFound. Call `entered` after the commit."""
@@ -163,6 +193,8 @@ class Intake:
         source.app_id = app.id
         if prepared.about is not None:
             require_config(tx, app, prepared.about)
+        if prepared.repository is not None:
+            source.buildpacks = buildpack.pins(tx, app.id, prepared.buildpacks)
         deployment = submit(self._settings, tx, source, prepared.kind, prepared.warnings)
         if prepared.repository is not None:
             prepared.repository.hold(source.id, source.kept)
@@ -194,7 +226,7 @@ class Intake:
 
     def prune(self, app_id: int) -> None:
         """Keep the snapshots of deployments under way and the newest few."""
-        sources = select(Source.tree).where(Source.app_id == app_id)
+        sources = select(Source).where(Source.app_id == app_id)
         with self.open(app_id), self._database.read() as session:
             newest = session.scalars(sources.order_by(Source.id.desc()).limit(KEPT_SNAPSHOTS)).all()
             needed = session.scalars(
@@ -205,7 +237,8 @@ class Intake:
             root = snapshot.folder(self._settings, app_id)
             if not root.exists():  # the app was destroyed meanwhile
                 return
-            retired = snapshot.retire(root, {*newest, *needed})
+            kept = {tree for source in (*newest, *needed) for tree in source.trees}
+            retired = snapshot.retire(root, kept)
         shutil.rmtree(retired, ignore_errors=True)
 
     def _send_along(self, source: Source, sent: Sent) -> None:

@@ -52,7 +52,7 @@ class Refill:
                 .where(Deployment.status == "queued", Source.kind != "image")
             ).all()
         for deployment_id, source in queued:
-            if (self._settings.home / source.path).is_dir():
+            if all((self._settings.home / folder).is_dir() for folder in source.folders):
                 continue
             try:
                 self._lay_out(source)

@@ -3,6 +3,7 @@
     refs/heads/<deploy branch>   the commit that went live last; what `git push` compares with
     refs/hythe/v<N>              what release N was made from: a commit, or the tree of an upload
     refs/hythe/sources/<id>      a source whose deployment is under way
+    refs/hythe/buildpacks/<tree> a buildpack that was sent or fetched: releases are pinned to it
 
 Refs under refs/hythe keep git's garbage collection off their objects; no client sees them.
 """
@@ -26,6 +27,7 @@ GIT_SECONDS = 120
 OLDEST_GIT = (2, 29)  # the first with proc-receive
 HELD = "refs/hythe/sources/"
 KEPT = "refs/hythe/v"
+BUILDPACKS = "refs/hythe/buildpacks/"
 
 # receive.fsck.*: old but harmless mistakes that real histories contain.
 _CONFIG = Template("""\
@@ -184,6 +186,10 @@ class Repository:
         To be called inside the transaction that inserts its rows: what is committed is held.
         """
         self.move({f"{HELD}{source_id}": oid})
+
+    def hold_buildpack(self, tree: str) -> None:
+        """Keep a buildpack's files, for as long as the app is there."""
+        self.move({f"{BUILDPACKS}{tree}": tree})
 
     def move(self, refs: Mapping[str, str | None]) -> None:
         """Set refs to objects, or delete them (None): all of them or none."""

@@ -111,12 +111,7 @@ class SourceStage:
         root.mkdir(parents=True, exist_ok=True)
         try:
             with tempfile.TemporaryDirectory(prefix=snapshot.temporary(), dir=root) as made:
-                files = Path(made) / "files"
-                files.mkdir()
-                with tempfile.TemporaryFile(dir=made) as file:
-                    tarball.spool(stream, file, limit)
-                    tarball.unpack(file, files, limit)
-                tree = tarball.write_tree(repository, files)
+                tree = tarball.take(repository, Path(made), stream, limit)
         except OSError as error:
             raise PlatformError(
                 f"The upload cannot be stored: {error.strerror}.", "Free some space in HYTHE_HOME."
@@ -183,7 +178,8 @@ class SourceStage:
             sources = session.scalars(under_way).all()
         for source in sources:
             root = snapshot.folder(self._settings, source.app_id)
-            shutil.rmtree(root / source.tree, ignore_errors=True)
+            for tree in source.trees:
+                shutil.rmtree(root / tree, ignore_errors=True)
             try:
                 self._lay_out(source)
             except (HytheError, OSError) as error:
@@ -192,9 +188,7 @@ class SourceStage:
     def _lay_out(self, source: Source) -> None:
         """Make the folder of a source that was taken in before, if it is not there."""
         with snapshot.locked(self._settings, source.app_id):
-            repository = Repository(self._settings, source.app_id)
-            found = snapshot.survey(repository, source.tree, self._settings.upload_limit)
-            snapshot.lay_out(repository, found, snapshot.folder(self._settings, source.app_id))
+            self.intake.lay_out(source)
 
 
 def _refusal(app: App, command: Command) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import select
 
+from hythe.buildpackpin import BuildpackPin
 from hythe.errors import NotFound
 from hythe.model import App, Deployment, Source, Write, now
 from hythe.settings import Settings
@@ -15,20 +16,21 @@ def submit(
 ) -> Deployment:
     """Insert a deployment of a new source; the newest waits, those that waited are superseded.
 
-    A git URL has to be fetched first; all others are queued for the build. Lines for the pusher are
-    written before the commit, so that they come before the build's. Raises NotFound when the app is
-    gone.
+    A git URL, and buildpacks of other servers, have to be fetched first; all others are queued for
+    the build. Lines for the pusher are written before the commit, so that they come before the
+    build's. Raises NotFound when the app is gone.
     """
     app = tx.get(App, source.app_id)
     if app is None or app.destroyed_at:
         raise NotFound("There is no such app any more.")
+    unfetched = any(BuildpackPin.read(pin).unfetched for pin in source.buildpacks or ())
     waiting = _supersede(tx, app)
     tx.add(source)
     tx.flush()
     deployment = Deployment(
         app_id=app.id,
         kind=kind,
-        status="fetching" if source.kind == "url" else "queued",
+        status="fetching" if source.kind == "url" or unfetched else "queued",
         description=_description(source),
         source_id=source.id,
         created_by=source.created_by,

@@ -7,8 +7,9 @@ nothing is ever written through one.
 import gzip
 import os
 import tarfile
+import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -67,6 +68,32 @@ def write_tree(repository: Repository, root: Path) -> str:
         return repository.git("write-tree", extra=extra, cwd=root).strip()
     except GitFailed as error:
         raise BadArchive(f"The files cannot be stored. {error.cause}") from None
+
+
+def take(
+    repository: Repository,
+    made: Path,
+    stream: Iterable[bytes],
+    limit: int,
+    root: Callable[[Path], Path] = lambda files: files,
+) -> str:
+    """Store the files of an archive in the repository; returns the tree.
+
+    `made` is an empty folder to work in; `root` says which of the folders is meant.
+    """
+    files = made / "files"
+    files.mkdir()
+    with tempfile.TemporaryFile(dir=made) as file:
+        spool(stream, file, limit)
+        unpack(file, files, limit)
+    return write_tree(repository, root(files))
+
+
+def inner(files: Path) -> Path:
+    """The only folder that an archive holds, as archives of a repository do, else the archive."""
+    entries = list(files.iterdir())
+    alone = len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink()
+    return entries[0] if alone and entries[0].name != "bin" else files
 
 
 class _Unpacking:

@@ -2,9 +2,10 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from hythe.transcript import Transcript
 DEADLINE = 180.0
 
 Files = Mapping[str, str]
+Pins = Sequence[Mapping[str, Any]] | None  # of Source.buildpacks
 
 
 class Builds:
@@ -42,7 +44,7 @@ class Builds:
             sealed = self.vault.seal(value)
             tx.add(ConfigVar(app_id=self.app_id, key=key, value=sealed, build=build))
 
-    def queue(self, files: Files) -> int:
+    def queue(self, files: Files, buildpacks: Pins = None) -> int:
         """Replace the source by these files and queue a deployment of it."""
         subprocess.run(["rm", "-rf", str(self.source)], check=True)
         for name, content in files.items():
@@ -55,6 +57,7 @@ class Builds:
             source = Source(
                 app_id=self.app_id, kind="tarball", tree="t", path="sources/app", created_by="test"
             )
+            source.buildpacks = list(buildpacks) if buildpacks else None
             tx.add(source)
             tx.flush()
             deployment = Deployment(
@@ -76,21 +79,21 @@ class Builds:
             bell.wait(0.2)
         raise AssertionError(f"still {deployment.status}:\n{self.transcript(deployment_id)}")
 
-    def build(self, files: Files) -> tuple[Deployment, Build]:
+    def build(self, files: Files, buildpacks: Pins = None) -> tuple[Deployment, Build]:
         """Build to the end, whichever it is."""
         deployment = self.wait(
-            self.queue(files), until=lambda each: each.status in ("built", "failed")
+            self.queue(files, buildpacks), until=lambda each: each.status in ("built", "failed")
         )
         with self.database.read() as tx:
             return deployment, tx.get_one(Build, deployment.build_id)
 
-    def succeed(self, files: Files) -> Build:
-        deployment, build = self.build(files)
+    def succeed(self, files: Files, buildpacks: Pins = None) -> Build:
+        deployment, build = self.build(files, buildpacks)
         assert deployment.status == "built", self.transcript(deployment.id)
         return build
 
-    def fail(self, files: Files) -> Deployment:
-        deployment, build = self.build(files)
+    def fail(self, files: Files, buildpacks: Pins = None) -> Deployment:
+        deployment, build = self.build(files, buildpacks)
         assert (deployment.status, build.status) == ("failed", "failed")
         assert f" !     {deployment.error_cause}" in self.transcript(deployment.id)
         return deployment

@@ -6,9 +6,8 @@ import pytest
 
 from hythe.build.buildpack import Buildpack, Catalog, GroupMember, Order, catalog, read
 from hythe.build.detect import offers
-from hythe.build.launch import command_lines
 from hythe.build.share import folder
-from hythe.errors import BuildError, PlatformError
+from hythe.errors import BuildError
 
 
 def make(name: str, order: Order = ()) -> Buildpack:
@@ -51,40 +50,76 @@ def test_an_unknown_buildpack_is_named() -> None:
 
 def test_the_buildpacks_of_this_repository_can_be_read() -> None:
     found = catalog(folder("buildpacks"))
-    assert [[m.buildpack.id for m in group] for group in found.groups()] == [["hythe/python"]]
+    leading = [group[-1].buildpack.id for group in found.groups()]
+    assert leading == ["hythe/python", "hythe/static", "hythe/node", "hythe/procfile"]
 
 
 def test_an_api_that_is_not_spoken_is_refused(tmp_path: Path) -> None:
     text = 'api = "0.2"\n[buildpack]\nid = "a/b"\nversion = "1"\n'
     (tmp_path / "buildpack.toml").write_text(text)
-    with pytest.raises(PlatformError, match=r"API 0\.2"):
-        read(tmp_path)
+    with pytest.raises(BuildError, match=r"API 0\.2"):
+        read(tmp_path, "/cnb/x")
+
+
+GOOD = 'api = "0.10"\n[buildpack]\nid = "a/b"\nversion = "1"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("api = ", "not valid TOML"),
+        ('api = "0.10"', "no valid .buildpack. id"),
+        (GOOD.replace("a/b", "a b"), "no valid .buildpack. id"),
+        (GOOD.replace("a/b", "app"), "no valid .buildpack. id"),
+        (GOOD, "has no bin/build"),
+        (GOOD + '[[order]]\n[[order.group]]\nversion = "1"', "names no valid group"),
+        (GOOD + '[[targets]]\nos = "windows"', "has no bin/build"),
+    ],
+)
+def test_a_broken_buildpack_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "buildpack.toml").write_text(text)
+    program(tmp_path / "bin" / "detect")
+    with pytest.raises(BuildError, match=words) as raised:
+        read(tmp_path, "/cnb/x", "https://example.com/x")
+    assert raised.value.fix
+
+
+def test_a_program_that_is_not_executable_is_named(tmp_path: Path) -> None:
+    (tmp_path / "buildpack.toml").write_text(GOOD)
+    program(tmp_path / "bin" / "detect")
+    program(tmp_path / "bin" / "build").chmod(0o644)
+    with pytest.raises(BuildError, match=r"bin/build of the buildpack a/b is not executable"):
+        read(tmp_path, "/cnb/x")
+
+
+@pytest.mark.parametrize(
+    ("target", "fits"),
+    [
+        ('os = "linux"', True),
+        ('arch = "sparc"', False),
+        ('os = "windows"', False),
+        ('[[targets.distros]]\nname = "debian"\nversion = "12"', True),
+        ('[[targets.distros]]\nname = "ubuntu"\nversion = "24.04"', False),
+    ],
+)
+def test_one_target_must_be_this_machines(tmp_path: Path, target: str, fits: bool) -> None:
+    (tmp_path / "buildpack.toml").write_text(f"{GOOD}[[targets]]\n{target}\n")
+    for name in ("detect", "build"):
+        program(tmp_path / "bin" / name)
+    if fits:
+        assert read(tmp_path, "/cnb/x").key == "a/b@1"
+    else:
+        with pytest.raises(BuildError, match="a/b is for"):
+            read(tmp_path, "/cnb/x")
+
+
+def program(path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
 
 
 def test_a_version_at_the_top_of_a_require_is_an_error() -> None:
     with pytest.raises(BuildError, match="version"):
         offers({"requires": [{"name": "node", "version": "1"}]})
-
-
-@pytest.mark.parametrize(
-    ("process", "api", "line"),
-    [
-        ({"command": "run $PORT"}, (0, 8), "run $PORT"),
-        ({"command": "run $X", "args": ["a b"]}, (0, 8), "run $X 'a b'"),
-        ({"command": "run", "args": ["$X"], "direct": True}, (0, 8), "run '$X'"),
-        ({"command": ["run", "$X"], "args": ["y"]}, (0, 9), "run '$X' y"),
-        ({"command": ["bash", "-c", "run $X"]}, (0, 9), "run $X"),
-        ({"command": ["run"], "working-dir": "/a b"}, (0, 9), "cd '/a b' && run"),
-    ],
-)
-def test_processes_become_command_lines(
-    process: dict[str, object], api: tuple[int, int], line: str
-) -> None:
-    document = {"processes": [{"type": "web", **process}]}
-    assert command_lines(document, api) == {"web": line}
-
-
-def test_direct_is_gone_since_api_0_9() -> None:
-    process = {"type": "web", "command": ["x"], "direct": True}
-    with pytest.raises(BuildError, match="direct"):
-        command_lines({"processes": [process]}, (0, 9))

@@ -7,6 +7,7 @@ import pytest
 
 from hythe.build.cache import Cache, fingerprint
 from hythe.build.layers import Layer, collect
+from hythe.errors import BuildError
 
 
 @pytest.fixture
@@ -104,3 +105,57 @@ def test_moving_a_layer_keeps_its_fingerprint(tmp_path: Path) -> None:
     before = fingerprint(tmp_path / "a")
     (tmp_path / "a").rename(tmp_path / "b")
     assert fingerprint(tmp_path / "b") == before
+
+
+def launch(cache: Cache, layers: Path, *, folder: bool) -> list[Layer]:
+    """A build that makes the launch layer `app`, or wants that of the last image."""
+    declared = layers / "bp" / "app.toml"
+    declared.parent.mkdir(exist_ok=True)
+    declared.write_text("[types]\nlaunch = true\n[metadata]\nkey = 'k'\n")
+    if folder:
+        (layers / "bp" / "app").mkdir()
+        (layers / "bp" / "app" / "file").write_text("made")
+    made = collect(layers / "bp", cache.launch / "bp")
+    cache.keep(layers, [("bp", layer) for layer in made])
+    return made
+
+
+def lent(cache: Cache, path: Path) -> Path:
+    path.mkdir()
+    cache.lend(path)
+    cache.remember(path)
+    return path
+
+
+def test_a_launch_layer_is_told_of_and_may_be_taken_again(cache: Cache, tmp_path: Path) -> None:
+    launch(cache, lent(cache, tmp_path / "one"), folder=True)
+    second = lent(cache, tmp_path / "two")
+    assert (second / "bp" / "app.toml").read_text() == '[metadata]\nkey = "k"\n'
+    assert not (second / "bp" / "app").exists()
+    (again,) = launch(cache, second, folder=False)
+    assert again.metadata == {"key": "k"}
+    (third,) = launch(cache, lent(cache, tmp_path / "three"), folder=False)
+    assert third.metadata == {"key": "k"}
+    assert (cache.launch / "bp" / "app" / "file").read_text() == "made"
+
+
+def test_a_launch_layer_that_the_last_image_did_not_have_is_an_error(
+    cache: Cache, tmp_path: Path
+) -> None:
+    with pytest.raises(BuildError, match="the last image has none"):
+        launch(cache, lent(cache, tmp_path / "one"), folder=False)
+
+
+def test_a_failed_build_leaves_the_launch_layers(cache: Cache, tmp_path: Path) -> None:
+    launch(cache, lent(cache, tmp_path / "one"), folder=True)
+    lent(cache, tmp_path / "two")
+    cache.recover()
+    assert (lent(cache, tmp_path / "three") / "bp" / "app.toml").exists()
+
+
+def test_store_toml_is_kept_always(cache: Cache, tmp_path: Path) -> None:
+    layers = lent(cache, tmp_path / "one")
+    (layers / "bp").mkdir()
+    (layers / "bp" / "store.toml").write_text("[metadata]\nruns = 1\n")
+    keep(cache, layers)
+    assert "runs = 1" in (lent(cache, tmp_path / "two") / "bp" / "store.toml").read_text()

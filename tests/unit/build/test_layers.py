@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hythe.build.layers import collect, read_files, read_inside
+from hythe.build.layers import collect, read_files, read_inside, require_image_files, write_inside
 from hythe.errors import BuildError
 
 
@@ -63,3 +63,28 @@ def test_reading_is_bounded_and_does_not_hang_on_a_pipe(tmp_path: Path) -> None:
     for name in ("large", "pipe"):
         with pytest.raises(BuildError):
             read_inside(tmp_path, name, 100)
+
+
+def test_a_layer_holds_nothing_that_an_image_cannot_have(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to("/usr/bin/python3")
+    require_image_files(tmp_path, "a/b", ("/platform",))
+    (tmp_path / "config").symlink_to("/platform/env/KEY")
+    with pytest.raises(BuildError, match="config in the layer a/b is a link to /platform/env/KEY"):
+        require_image_files(tmp_path, "a/b", ("/platform",))
+    (tmp_path / "config").unlink()
+    os.mkfifo(tmp_path / "bin" / "pipe")
+    with pytest.raises(BuildError, match="bin/pipe in the layer a/b is a device, a pipe"):
+        require_image_files(tmp_path, "a/b", ("/platform",))
+
+
+def test_a_file_is_not_written_through_what_a_build_left(tmp_path: Path) -> None:
+    (tmp_path / "host").write_text("of the host")
+    (tmp_path / "plan.toml").symlink_to(tmp_path / "host")
+    write_inside(tmp_path, "plan.toml", "plan", 0o666)
+    assert (tmp_path / "host").read_text() == "of the host"
+    assert (tmp_path / "plan.toml").read_text() == "plan"
+    assert (tmp_path / "plan.toml").lstat().st_mode & 0o777 == 0o666
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(BuildError, match="cannot be written"):
+        write_inside(tmp_path, "folder.toml", "plan")

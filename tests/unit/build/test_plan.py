@@ -1,6 +1,6 @@
 """The build plan: every rule of the specification as a small case."""
 
-from hythe.build.plan import Detected, Offer, Require, resolve
+from hythe.build.plan import Detected, Offer, Require, explain, resolve
 
 
 def offer(provides: str = "", requires: str = "") -> Offer:
@@ -81,3 +81,19 @@ def test_a_buildpack_receives_every_unmet_entry_that_it_provides() -> None:
     assert plan.asked_of("a") == (Require("x", {"version": "1"}),)
     assert plan.after("a", frozenset()).asked_of("b") == ()
     assert plan.after("a", frozenset({"x"})).asked_of("b") == (Require("x", {"version": "1"}),)
+
+
+def test_what_no_buildpack_provides_is_named() -> None:
+    group = buildpack("a@1", offer("x")), buildpack("b@1", offer("", "x jdk"))
+    assert resolve(group) is None
+    assert explain(group).startswith("b@1 requires jdk, which neither it nor a buildpack before")
+
+
+def test_what_no_buildpack_requires_is_named() -> None:
+    group = buildpack("a@1", offer("node")), buildpack("b@1")
+    assert explain(group).startswith("a@1 provides node, which neither it nor a buildpack after")
+
+
+def test_the_cause_is_in_the_least_demanding_alternative() -> None:
+    group = buildpack("a@1", offer("", "x"), offer("", "y")), buildpack("b@1")
+    assert "requires y" in explain(group)

@@ -5,7 +5,7 @@ import os
 import tarfile
 from pathlib import Path
 
-from hythe.build.tarball import MTIME, TarFile, end, tar_of, tar_of_tree
+from hythe.build.tarball import MTIME, TarFile, end, tar_of, tar_of_parts, tar_of_tree
 
 
 def opened(*pieces: bytes) -> tarfile.TarFile:
@@ -55,3 +55,14 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_single_files_bring_their_folders() -> None:
     with opened(*tar_of([TarFile("/a/b/c", b"text", 0o755), TarFile("/a/d", b"")])) as tar:
         assert tar.getnames() == ["a", "a/b", "a/b/c", "a/d"]
+
+
+def test_parts_of_a_tree_and_the_rest_are_the_whole(tmp_path: Path) -> None:
+    for name in ("a/one", "a/two", "b/deep/three", "four"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    parts = frozenset({"a/one", "b/deep"})
+    with opened(*tar_of_parts(tmp_path, "/x", 1, parts), end()) as tar:
+        assert tar.getnames() == ["x", "x/a", "x/a/one", "x/b", "x/b/deep", "x/b/deep/three"]
+    with opened(*tar_of_tree(tmp_path, "/x", 1, parts), end()) as tar:
+        assert tar.getnames() == ["x", "x/a", "x/a/two", "x/b", "x/four"]

@@ -21,6 +21,7 @@ NAMES = {
     "Account": "Account",
     "SetupLink": "SetupLink",
     "ManifestChange": "ManifestChange",
+    "UsedBuildpack": "UsedBuildpack",
 }
 SHAPES = [shape for shape in vars(answers).values() if is_typeddict(shape)]
 

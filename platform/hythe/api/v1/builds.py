@@ -19,11 +19,21 @@ from hythe.api.v1.deployments import (
     source_answer,
 )
 from hythe.api.v1.shapes import Answer, Items
+from hythe.buildpackpin import BuildpackPin
 from hythe.errors import NotFound
 from hythe.model import Build, Deployment, Source
 from hythe.transcript import Transcript
 
 router = APIRouter(prefix="/apps/{app}/builds", tags=["builds"])
+
+
+class UsedBuildpack(Answer):
+    """A buildpack that took part in a build."""
+
+    id: str
+    version: str
+    source: str | None = Field(description="As it was chosen; null for one of Hythe's own.")
+    pinned: str | None = Field(description="Its commit, or the digest of its files.")
 
 
 class BuildAnswer(Answer):
@@ -32,6 +42,7 @@ class BuildAnswer(Answer):
     builder: str | None
     image: str | None
     processes: dict[str, str] | None = Field(description="{type: command line}")
+    buildpacks: list[UsedBuildpack] = Field(description="In the order in which they ran.")
     steps: list[Any] = Field(description="What took how long, seconds.")
     source: SourceAnswer
     error: ErrorAnswer | None
@@ -48,6 +59,22 @@ def find_build(session: Session, app: str, build_id: int) -> tuple[Build, Source
     if row is None:
         raise NotFound(f"{app} has no build {build_id}.", "List them: `hythe builds`.")
     return row[0], row[1]
+
+
+def used_buildpacks(build: Build | None) -> list[UsedBuildpack]:
+    """What a build was made with; none for an image or a Dockerfile."""
+    used = ((build.result if build else None) or {}).get("buildpacks", ())
+    return [_used(one["id"], one["version"], one.get("pin")) for one in used]
+
+
+def _used(identity: str, version: str, pin: dict[str, Any] | None) -> UsedBuildpack:
+    known = BuildpackPin.read(pin) if pin else None
+    return UsedBuildpack(
+        id=identity,
+        version=version,
+        source=known.text if known else None,
+        pinned=known.pinned if known else None,
+    )
 
 
 @router.get("", summary="List builds")
@@ -91,6 +118,7 @@ def _answer(build: Build, source: Source) -> BuildAnswer:
         builder=build.builder,
         image=build.image,
         processes=build.processes,
+        buildpacks=used_buildpacks(build),
         steps=build.steps,
         source=source_answer(source),
         error=error_answer(build.error_code, build.error_cause, build.error_fix),

@@ -120,9 +120,9 @@ async def deploy_source(
         async with request.form(max_files=1, max_fields=8) as form:
             taken = await run_sync(_take_form, context, app, form, actor.name)
     elif kind in TARBALLS:
-        chunks = _chunks(request.stream())
+        blocks = chunks(request.stream())
         taken = await run_sync(
-            _take_tarball, context, app, chunks, actor.name, Sent(message=message or None)
+            _take_tarball, context, app, blocks, actor.name, Sent(message=message or None)
         )
     else:
         raise InvalidValue(
@@ -225,7 +225,7 @@ def _text(form: FormData, name: str) -> str | None:
     raise InvalidValue(f"`{name}` of the form is a file.", "Send it as a plain field.")
 
 
-def _chunks(stream: AsyncIterator[bytes]) -> Iterator[bytes]:
+def chunks(stream: AsyncIterator[bytes]) -> Iterator[bytes]:
     """A request's body, for a worker thread to read."""
 
     async def following() -> bytes | None:

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from hythe.api.context import CurrentContext
 from hythe.api.v1.apps import find_app
+from hythe.api.v1.builds import UsedBuildpack, used_buildpacks
 from hythe.api.v1.deployments import Limit, SourceAnswer, source_answer
 from hythe.api.v1.shapes import Answer, Items
 from hythe.errors import NotFound
-from hythe.model import App, Deployment, Release, Source
+from hythe.model import App, Build, Deployment, Release, Source
 from hythe.spec import ReleaseSpec
 
 router = APIRouter(prefix="/apps/{app}/releases", tags=["releases"])
@@ -32,6 +33,7 @@ class ReleaseAnswer(Answer):
     source: SourceAnswer | None
     image: str
     processes: dict[str, str]
+    buildpacks: list[UsedBuildpack] = Field(description="What its image was built with, in order.")
     created_by: str
     created_at: datetime
 
@@ -126,7 +128,9 @@ def _answers(session: Session, app: App, wanted: Select[Release]) -> list[Releas
     serving = session.get(Deployment, app.serving_id) if app.serving_id else None
     serving_id = serving.release_id if serving else None
     rows = session.execute(
-        wanted.add_columns(Source).outerjoin(Source, Source.id == Release.source_id)
+        wanted.add_columns(Source, Build)
+        .outerjoin(Source, Source.id == Release.source_id)
+        .outerjoin(Build, Build.id == Release.build_id)
     )
     return [
         ReleaseAnswer(
@@ -138,8 +142,9 @@ def _answers(session: Session, app: App, wanted: Select[Release]) -> list[Releas
             source=source_answer(source) if source else None,
             image=release.image,
             processes=dict(ReleaseSpec.of(release).processes),
+            buildpacks=used_buildpacks(build),
             created_by=release.created_by,
             created_at=release.created_at,
         )
-        for release, source in rows
+        for release, source, build in rows
     ]

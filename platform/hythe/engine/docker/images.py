@@ -10,11 +10,12 @@ from docker.errors import APIError, ImageNotFound
 from docker.errors import NotFound as Absent
 from docker.utils import parse_repository_tag
 
+from hythe.engine.docker.assembly import Assembly
 from hythe.engine.docker.build import DockerfileBuild
 from hythe.engine.docker.client import ANSWER_SECONDS, Client, brief, speaking
 from hythe.engine.docker.config import committed_config, environment, import_changes
 from hythe.engine.docker.pull import failure, login_failure, watch
-from hythe.engine.port import Image, ImageConfig, Limits, Login
+from hythe.engine.port import Image, ImageConfig, Layer, Limits, Login
 from hythe.errors import EngineError
 from hythe.imagename import DEFAULT_HOST, ImageName
 
@@ -25,6 +26,7 @@ class DockerImages:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._build = DockerfileBuild(client)
+        self._assembly = Assembly(client)
 
     def find(self, ref: str) -> Image | None:
         with speaking():
@@ -92,6 +94,16 @@ class DockerImages:
                 conf=committed_config(base["Config"] or {}, container["Config"], config),
             )
         return self._present(ref)
+
+    def assembles(self) -> bool:
+        return self._assembly.possible()
+
+    def assemble(self, base: str, layers: Sequence[Layer], ref: str, config: ImageConfig) -> Image:
+        identity = self._assembly.make(base, layers, ref, config)
+        made = self._present(ref)
+        if made.id != identity:
+            raise EngineError(f"The engine made {made.id} of what is {identity}.")
+        return made
 
     def build(
         self,

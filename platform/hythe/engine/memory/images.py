@@ -1,11 +1,12 @@
 """Images of the memory engine: configuration and names, no files."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from hythe.engine.memory.world import World
-from hythe.engine.port import Image, ImageConfig, Limits, Login
+from hythe.engine.port import Image, ImageConfig, Layer, Limits, Login
 from hythe.errors import BuildError, EngineError, ImageMissing, RegistryAway
 
 
@@ -44,6 +45,26 @@ class MemoryImages:
                 env={**box.spec.env, **box.image.env},
             )
             return self._changed(base, ref, config)
+
+    def assembles(self) -> bool:
+        return True
+
+    def assemble(self, base: str, layers: Sequence[Layer], ref: str, config: ImageConfig) -> Image:
+        with self._world.call("assemble"):
+            below = self._world.image(base)
+            if below is None:
+                raise ImageMissing(f"No such image: {base}")
+            ids = (*below.layers, *(layer.diff_id for layer in layers))
+            for number, layer in enumerate(layers, start=len(below.layers) + 1):
+                if layer.tar is None and not self._has_leading(ids[:number]):
+                    raise EngineError(f"The engine does not have the layer {layer.diff_id}.")
+            facts = (ids, sorted((config.env or {}).items()), config.command, config.entrypoint)
+            labels = sorted((config.labels or {}).items())
+            digest = hashlib.sha256(repr((facts, labels, config.user)).encode()).hexdigest()
+            return self._changed(replace(below, id=f"sha256:{digest}", layers=ids), ref, config)
+
+    def _has_leading(self, ids: tuple[str, ...]) -> bool:
+        return any(image.layers[: len(ids)] == ids for image in self._world.images.values())
 
     def build(
         self,
