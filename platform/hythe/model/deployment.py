@@ -44,7 +44,6 @@ class Source(Base):
     path: Mapped[str] = mapped_column(default="")  # folder with the files, relative to HYTHE_HOME
     commit: Mapped[str | None]
     ref: Mapped[str | None]  # refs/heads/main; of a git URL: the branch, tag or commit asked for
-    previous: Mapped[str | None]  # the commit that the ref pointed to at the push
     message: Mapped[str | None]  # first line of the commit message
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -122,6 +121,7 @@ class Deployment(Base):
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)
     ended_at: Mapped[datetime | None]
+    superseded_by: Mapped[int | None]  # the newer deployment; none when its app was destroyed
 
     @property
     def ended(self) -> bool:

@@ -10,7 +10,18 @@ from sqlalchemy import select
 from hythe import logs
 from hythe.engine.port import Container, Engine
 from hythe.errors import EngineError, HytheError, ImageMissing, PlatformError
-from hythe.model import App, Build, Database, Deployment, Release, Vault, Write, now
+from hythe.model import (
+    App,
+    Build,
+    Database,
+    Deployment,
+    Release,
+    Vault,
+    Write,
+    fail,
+    now,
+    supersede,
+)
 from hythe.names import LABEL_APP, LABEL_DEPLOYMENT, Names
 from hythe.release import release as releases
 from hythe.release.phase import Complete, ReleasePhase
@@ -158,16 +169,13 @@ class ReleaseStage:
             if deployment.status != "built":
                 return
             text = f"The image of v{release.version} is gone; building it again"
-            if (newer := self._outrun(tx, deployment)) is None:
+            if self._waits_alone(tx, deployment):
                 deployment.status, deployment.source_id = "queued", release.source_id
-            else:
-                text = f"A newer deployment takes over, d{newer}."
-                deployment.status, deployment.ended_at = "superseded", now()
-            Transcript.of(self._settings, deployment_id).step(text)
+                Transcript.of(self._settings, deployment_id).step(text)
             tx.poke(deployment.app_id)
 
-    def _outrun(self, tx: Write, deployment: Deployment) -> int | None:
-        """The newer deployment that waits for its build, if any; older ones give up their place.
+    def _waits_alone(self, tx: Write, deployment: Deployment) -> bool:
+        """Whether it is the newest to wait for its build; older ones give up their place.
 
         One that is being fetched waits as well: it needs the place when it has its files.
         """
@@ -176,12 +184,14 @@ class ReleaseStage:
         )
         for other in tx.scalars(waiting).all():
             if other.id > deployment.id:
-                return other.id
-            other.status, other.ended_at = "superseded", now()
-            text = f"Superseded by a newer {deployment.kind}, d{deployment.id}."
-            Transcript.of(self._settings, other.id).warn(text)
-        tx.flush()  # frees the place of the one that waits
-        return None
+                self._supersede(tx, deployment, other)
+                return False
+            self._supersede(tx, other, deployment)
+        return True
+
+    def _supersede(self, tx: Write, older: Deployment, newer: Deployment) -> None:
+        line = supersede(tx, [older], newer)
+        Transcript.of(self._settings, older.id).warn(line)
 
     def _prepare(self, deployment_id: int) -> tuple[App, Deployment, Release] | None:
         """Make the release; returns what its release phase needs, None when it has none."""
@@ -191,7 +201,7 @@ class ReleaseStage:
                 return None
             app = tx.get_one(App, deployment.app_id)
             if app.destroyed_at:
-                deployment.status, deployment.ended_at = "superseded", now()
+                supersede(tx, [deployment], None)
                 return None
             if deployment.release_id is None:
                 build = tx.get_one(Build, deployment.build_id)
@@ -227,35 +237,20 @@ class ReleaseStage:
             Deployment.app_id == app.id, Deployment.status == "rolling"
         )
         for other in tx.scalars(earlier).all():
-            self._take_over(other, has_traffic=other.id == app.serving_id)
-        tx.flush()
+            if other.id == app.serving_id:  # it has the traffic, so it has succeeded
+                transcript = Transcript.of(self._settings, other.id)
+                transcript.done("Deployed; a newer release follows at once")
+                other.status, other.ended_at = "live", now()
+            else:
+                self._supersede(tx, other, deployment)
+        tx.flush()  # frees the place of the one that rolls
         deployment.status = "rolling"
         tx.poke(app.id)
 
-    def _take_over(self, other: Deployment, *, has_traffic: bool) -> None:
-        """End a rollout for a newer release; one that has the traffic already has succeeded."""
-        transcript = Transcript.of(self._settings, other.id)
-        if has_traffic:
-            transcript.done("Deployed; a newer release follows at once")
-        else:
-            transcript.warn("A newer release takes over.")
-        other.status, other.ended_at = "live" if has_traffic else "superseded", now()
-
     def _fail(self, deployment_id: int, error: HytheError) -> None:
-        Transcript.of(self._settings, deployment_id).warn(f"{error.cause}\n{error.fix}")
         with self._database.write() as tx:
             deployment = tx.get(Deployment, deployment_id)
-            if deployment is None or deployment.status not in ("built", "releasing"):
-                return
-            deployment.status, deployment.ended_at = "failed", now()
-            deployment.error_code = error.code
-            deployment.error_cause, deployment.error_fix = error.cause, error.fix
-            tx.note(
-                "deploy.failed",
-                error.cause,
-                app_id=deployment.app_id,
-                deployment=deployment_id,
-                code=error.code,
-            )
-            tx.poke(deployment.app_id)
+            if deployment is not None and deployment.status in ("built", "releasing"):
+                Transcript.of(self._settings, deployment_id).warn(f"{error.cause}\n{error.fix}")
+                fail(tx, deployment, error)
         self._phase.clean(deployment_id)

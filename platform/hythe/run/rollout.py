@@ -13,7 +13,7 @@ from hythe.errors import (
     RolloutError,
     Unhealthy,
 )
-from hythe.model import App, Database, Deployment, Domain, Release, now
+from hythe.model import App, Database, Deployment, Domain, Release, fail, now
 from hythe.names import Names
 from hythe.run.actions import Fail
 from hythe.run.desired import Desired, Slot
@@ -124,20 +124,8 @@ class Rollout:
             self._show_log(transcript, container)
         with self._database.write() as tx:
             deployment = tx.get_one(Deployment, deployment_id)
-            if deployment.status != "rolling":
-                return
-            deployment.status, deployment.ended_at = "failed", now()
-            deployment.error_code = error.code
-            deployment.error_cause, deployment.error_fix = error.cause, error.fix
-            tx.note(
-                "deploy.failed",
-                error.cause,
-                actor=deployment.created_by,
-                app_id=deployment.app_id,
-                deployment=deployment_id,
-                code=error.code,
-            )
-            tx.poke(deployment.app_id)
+            if deployment.status == "rolling":
+                fail(tx, deployment, error)
 
     def _show_log(self, transcript: Transcript, container: str) -> None:
         with contextlib.suppress(HytheError):

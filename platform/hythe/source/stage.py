@@ -139,7 +139,6 @@ class SourceStage:
             tree=commit.tree,
             commit=commit.id,
             ref=command.ref,
-            previous=command.seen,
             message=commit.subject,
             created_by=actor,
         )
