@@ -47,6 +47,7 @@ from hythe.errors.pipeline import (
     ReleaseError,
     RolloutError,
     SourceError,
+    StalePush,
     Unhealthy,
 )
 from hythe.errors.platform import (
@@ -135,6 +136,7 @@ __all__ = [
     "ReleaseError",
     "RolloutError",
     "SourceError",
+    "StalePush",
     "TlsRequired",
     "TooLarge",
     "TooManyAttempts",

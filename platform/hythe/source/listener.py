@@ -42,6 +42,7 @@ class Push:
     app_id: int = 0
     actor: str = ""
     atomic: bool = False
+    force: bool = False  # `git push -o force`: whatever is on its way
     commands: list[Command] = field(default_factory=list)
 
     @classmethod
@@ -56,6 +57,8 @@ class Push:
                     push.actor = rest
                 case "atomic":
                     push.atomic = True
+                case "force":
+                    push.force = True
                 case "command":
                     push.commands.append(Command(*rest.split(" ", 2)))
                 case "":

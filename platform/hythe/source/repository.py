@@ -45,6 +45,7 @@ _CONFIG = Template("""\
 	fsckObjects = true
 [receive]
 	procReceiveRefs = refs
+	advertisePushOptions = true
 	maxInputSize = $limit
 	autogc = false
 	denyDeletes = true

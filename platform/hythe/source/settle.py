@@ -19,6 +19,7 @@ from hythe.errors import HytheError
 from hythe.model import App, Bell, Database, Deployment, Event, Release, Source, Write
 from hythe.settings import Settings
 from hythe.source import snapshot
+from hythe.source.heir import last_heir
 from hythe.source.repository import HELD, KEPT, Repository
 
 RESYNC_SECONDS = 60
@@ -63,8 +64,10 @@ class Settler:
                 return
             with self._database.read() as session:
                 rows = _rows(session, held)
-            if len(rows) == len(held) and not any(deployment.ended for deployment, _, _ in rows):
-                return
+                if len(rows) == len(held) and not any(
+                    last_heir(session, deployment).ended for deployment, _, _ in rows
+                ):
+                    return
             with self._database.write() as tx:  # in which nobody holds a source or moves a ref
                 self._settle(tx, app_id)
             Repository(self._settings, app_id).tidy()
@@ -75,8 +78,10 @@ class Settler:
         refs: dict[str, str | None] = {}
         settled = held - {source.id for _, source, _ in rows}  # never committed
         for deployment, source, version in rows:
-            if deployment.ended:
-                refs.update(_outcome(deployment, source, version))
+            last = last_heir(tx, deployment)
+            if last.ended:
+                live = last.status == "live" and deployment.kind == "push"
+                refs.update(_outcome(source, version, live))
                 settled.add(source.id)
         refs.update({f"{HELD}{source_id}": None for source_id in settled})
         Repository(self._settings, app_id).move(refs)
@@ -142,10 +147,10 @@ def _rows(session: Session, sources: set[int]) -> list[tuple[Deployment, Source,
     return [(deployment, source, version) for deployment, source, version in found]
 
 
-def _outcome(deployment: Deployment, source: Source, version: int | None) -> dict[str, str | None]:
+def _outcome(source: Source, version: int | None, live: bool) -> dict[str, str | None]:
     refs: dict[str, str | None] = {}
     if version is not None:
         refs[f"{KEPT}{version}"] = source.kept
-    if deployment.status == "live" and deployment.kind == "push" and source.ref:
+    if live and source.ref:
         refs[source.ref] = source.commit
     return refs
