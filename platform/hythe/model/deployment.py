@@ -64,11 +64,11 @@ class Deployment(Base):
     fetching -> queued -> building -> built -> releasing -> rolling -> live; or failed, or
     superseded. The stage that owns a status moves deployments out of it: source/ owns fetching,
     build/ queued and building, release/ built and releasing, run/ rolling; a newer deployment
-    supersedes one that is fetching, queued or rolling, and the end of its app any. A git URL starts
-    at fetching, other sources at queued, and a deployment without a build (config, rollback,
-    redeploy, restart) at built; release/ queues it when the image of its release is gone. A rebuild
-    gets the image of the serving release back, and is live when it is built. `live` stays when a
-    later one takes over: it ended well.
+    supersedes one that is fetching, queued or rolling, a rollback and the end of its app any. A git
+    URL starts at fetching, other sources at queued, and a deployment without a build (config,
+    rollback, redeploy, restart) at built; release/ queues it when the image of its release is gone.
+    A rebuild gets the image of the serving release back, and is live when it is built. `live` stays
+    when a later one takes over: it ended well.
     """
 
     __tablename__ = "deployments"

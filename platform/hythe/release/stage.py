@@ -57,7 +57,7 @@ class ReleaseStage:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="release", daemon=True)
         self._pool = ThreadPoolExecutor(PARALLEL_PHASES, thread_name_prefix="release-phase")
-        self._phases: set[int] = set()  # apps whose release phase runs
+        self._phases: dict[int, int] = {}  # by app: the deployment whose release phase runs
         self._attempts: Counter[int] = Counter()  # by deployment
 
     def start(self) -> None:
@@ -102,26 +102,25 @@ class ReleaseStage:
         return [(deployment_id, app_id) for app_id, deployment_id in first.items()]
 
     def _is_over(self, container: Container) -> bool:
-        """Whether nobody waits for this release phase."""
+        """Whether nobody waits for this release phase; one that was superseded may end first."""
         with self._database.read() as session:
             deployment = session.get(Deployment, int(container.labels[LABEL_DEPLOYMENT]))
             app = session.get(App, deployment.app_id) if deployment is not None else None
-        return (
-            deployment is None
-            or app is None
-            or app.destroyed_at is not None
-            or deployment.status not in ("built", "releasing")
-        )
+        if deployment is None or app is None or app.destroyed_at is not None:
+            return True
+        if deployment.status == "superseded":
+            return container.state != "running"
+        return deployment.status not in ("built", "releasing")
 
     def _take(self, deployment_id: int, app_id: int) -> None:
         """Carry a deployment on; only a release phase, which may be long, takes a thread."""
-        if app_id in self._phases:
+        if self._phases.get(app_id) == deployment_id:
             return
         try:
             self._get_image_back(deployment_id)
             row = self._prepare(deployment_id)
             if row is not None:
-                self._phases.add(app_id)
+                self._phases[app_id] = deployment_id
                 self._pool.submit(self._run_phase, *row)
         except Exception as error:  # tried again, then the deployment fails
             self._meet(deployment_id, error)
@@ -134,7 +133,7 @@ class ReleaseStage:
         except Exception as error:  # tried again, then the deployment fails
             self._meet(deployment.id, error)
         finally:
-            self._phases.discard(app.id)
+            self._phases.pop(app.id, None)
             if not self._stopping.is_set():
                 self._phase.sweep(self._is_over)
             self._bell.ring(app.id)  # the app's next deployment, or this one again
@@ -212,12 +211,15 @@ class ReleaseStage:
             else:
                 release = tx.get_one(Release, deployment.release_id)
             if deployment.status == "built":
+                runs = RELEASE_PROCESS in ReleaseSpec.of(release).processes
+                runs = runs and not deployment.skip_release_phase
+                if runs and app.id in self._phases:
+                    return None  # until that of a superseded deployment has ended
                 if deployment.kind != "restart":
                     Transcript.of(self._settings, deployment.id).step(
                         f"Releasing v{release.version}"
                     )
-                runs = RELEASE_PROCESS in ReleaseSpec.of(release).processes
-                if not runs or deployment.skip_release_phase:
+                if not runs:
                     self._roll(tx, deployment)
                     return None
                 deployment.status = "releasing"
