@@ -4,7 +4,7 @@ from builders import make_app, make_deployment
 from sqlalchemy import select
 
 from hythe.errors import ReleaseError
-from hythe.model import Database, Deployment, Event, fail, supersede
+from hythe.model import App, Database, Deployment, Event, fail, supersede
 
 
 def only_event(database: Database) -> Event:
@@ -38,6 +38,17 @@ def test_the_one_that_takes_over_is_inserted_and_named(database: Database) -> No
     event = only_event(database)
     assert (event.kind, event.actor) == ("deploy.superseded", "ada")
     assert event.data.items() >= {"deployment": old.id, "by": new.id}.items()
+
+
+def test_an_event_says_whose_it_was_when_the_app_has_gone(database: Database) -> None:
+    with database.write() as tx:
+        app = make_app(tx, "shop")
+        tx.note("config.change", "Set A config vars", app_id=app.id, keys=["A"])
+    with database.write() as tx:
+        tx.delete(tx.get_one(App, app.id))
+    event = only_event(database)
+    assert event.app_id is None
+    assert event.data == {"app": app.id, "app_name": "shop", "keys": ["A"]}
 
 
 def test_the_end_of_an_app_supersedes_without_a_newer_one(database: Database) -> None:
