@@ -227,7 +227,7 @@ class Instances(Protocol):
 
         Returns its subnet, such as "10.200.7.0/24". The gateway is the first address. Containers in
         it reach the internet and, as neighbours, each other; not other networks' containers.
-        Raises AddressTaken when none is free.
+        Raises NetworkFull when none is free.
         """
 
     def remove_network(self, name: str) -> None:

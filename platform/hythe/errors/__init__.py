@@ -22,6 +22,7 @@ from hythe.errors.engine import (
     EngineAway,
     EngineError,
     ImageMissing,
+    NetworkFull,
     RegistryAway,
     RegistryDenied,
 )
@@ -122,6 +123,7 @@ __all__ = [
     "LfsUnsupported",
     "MissingConfig",
     "NameTaken",
+    "NetworkFull",
     "NoBuildpack",
     "NoCommand",
     "NoShell",

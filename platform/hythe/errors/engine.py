@@ -43,6 +43,13 @@ class RegistryAway(EngineError):
     default_fix = "Check the image's name, and that this machine reaches the registry."
 
 
+class NetworkFull(EngineError):
+    """No address, or no subnet, is left."""
+
+    code = "network-full"
+    default_fix = "Scale down, or set HYTHE_SUBNETS to a larger range."
+
+
 class AddressTaken(EngineError):
     """The network address or subnet is in use."""
 

@@ -1,6 +1,7 @@
 """How a rollout ends: live, or failed with a cause, a fix and the app's last lines."""
 
 import contextlib
+from collections.abc import Iterable
 
 from sqlalchemy import select
 
@@ -10,12 +11,13 @@ from hythe.errors import (
     CrashedAtBoot,
     EngineError,
     HytheError,
+    NetworkFull,
     RolloutError,
     Unhealthy,
 )
 from hythe.model import App, Database, Deployment, Domain, Release, fail, now
 from hythe.names import Names
-from hythe.run.actions import Fail
+from hythe.run.actions import Create, Fail
 from hythe.run.desired import Desired, Slot
 from hythe.run.listening import listening
 from hythe.settings import Settings
@@ -83,6 +85,17 @@ class Rollout:
         if desired.serving and desired.serving.deployment_id == slot.deployment_id:
             return False
         self._end(slot.deployment_id, error, None)
+        return True
+
+    def lacks_room(self, desired: Desired, creates: Iterable[Create], error: NetworkFull) -> bool:
+        """Instances that are wanted get no address, and none will be free; False if another
+        deployment than the rolling one wants them."""
+        rolling = desired.rolling
+        if rolling is None or (desired.serving and desired.serving == rolling):
+            return False
+        if all(create.deployment_id != rolling.deployment_id for create in creates):
+            return False
+        self._end(rolling.deployment_id, error, None)
         return True
 
     def _explain(self, action: Fail, slot: Slot, container: str) -> RolloutError:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from hythe.engine.memory.feed import MemoryFeed
 from hythe.engine.memory.world import Box, Network, World
 from hythe.engine.port import Container, ContainerSpec
-from hythe.errors import AddressTaken, EngineError, ImageMissing, NotFound
+from hythe.errors import EngineError, ImageMissing, NetworkFull, NotFound
 
 VERSION = "memory"
 KILLED = 137
@@ -122,7 +122,7 @@ class MemoryInstances:
                 if not any(candidate.overlaps(other) for other in taken):
                     self._world.networks[name] = Network(candidate, bridge, dict(labels))
                     return str(candidate)
-            raise AddressTaken(f"None of the {len(subnets)} subnets for {name} is free.")
+            raise NetworkFull(f"None of the {len(subnets)} subnets for {name} is free.")
 
     def remove_network(self, name: str) -> None:
         with self._world.call("remove_network"):
