@@ -128,8 +128,10 @@ class _Conversation(socketserver.StreamRequestHandler):
             self._say(" !     Hythe could not take the push; its log says why.")
         return {command.ref: "not taken in" for command in push.commands}
 
-    def _say(self, line: str) -> None:
-        self.wfile.write(f"say {line}\n".encode(errors="surrogateescape"))
+    def _say(self, text: str) -> None:
+        """A name of the pusher's in it may hold line breaks, and must not become an answer."""
+        lines = "".join(f"say {line}\n" for line in text.split("\n"))
+        self.wfile.write(lines.encode(errors="surrogateescape"))
 
     def _decide(self, results: dict[str, str | None]) -> None:
         lines = [f"ng {ref} {why}" if why else f"ok {ref}" for ref, why in results.items()]
