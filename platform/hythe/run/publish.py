@@ -104,17 +104,18 @@ class Publisher:
                     )
                 assert table is not None
                 self._mark_left(tx, table.version)
-            if table != self._table:
+                changed = table != self._table
+                message = self._with_keys(tx, table) if changed else table
+            if changed:
                 self._table = table
-                self._send(self._with_keys(table))
+                self._send(message)
 
-    def _with_keys(self, table: RouteTable) -> RouteTable:
+    def _with_keys(self, tx: Write, table: RouteTable) -> RouteTable:
         """The table as routers need it; as it is stored, it has no private keys."""
         if not any(route.certificates for route in table.routes):
             return table
-        with self._database.read() as session:
-            rows = session.execute(select(Certificate.chain, Certificate.key))
-            sealed = {chain: key for chain, key in rows}
+        rows = tx.execute(select(Certificate.chain, Certificate.key))
+        sealed = {chain: key for chain, key in rows}
         routes = tuple(
             replace(
                 route,
