@@ -141,9 +141,10 @@ class Settings(BaseSettings):
         return f"https://{f'[{self.bind}]' if ':' in self.bind else self.bind}:{self.api_port}"
 
     def app_url(self, host: str) -> str:
-        """The address at which people reach a host name of an app."""
+        """The address at which people reach a place of an app: a host name, perhaps with a path."""
+        name, slash, path = host.partition("/")
         port = "" if self.http_port == 80 else f":{self.http_port}"
-        return f"http://{host}{port}"
+        return f"http://{name}{port}{slash}{path}"
 
     # The folders of HYTHE_HOME; whoever writes to one makes it.
     @property

@@ -54,7 +54,9 @@ class Rollout:
             app = tx.get_one(App, deployment.app_id)
             release = tx.get_one(Release, deployment.release_id)
             domain = tx.scalars(
-                select(Domain.host).where(Domain.app_id == app.id).order_by(Domain.id)
+                select(Domain.host)
+                .where(Domain.app_id == app.id, ~Domain.host.startswith("*"))
+                .order_by(Domain.id)
             ).first()
             url = self._settings.app_url(domain or f"{app.name}.{self._settings.domain}")
             took = (now() - deployment.created_at).total_seconds()
