@@ -148,7 +148,7 @@ class Instance(TypedDict):
 
 class Domain(TypedDict):
     host: str
-    url: str
+    url: str | None  # none of a wildcard
     implied: bool
     created_at: str
 

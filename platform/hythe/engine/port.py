@@ -1,6 +1,6 @@
 """The container engine, in Hythe's own words: three small ports and the values they speak in.
 
-Adapters: docker.py (a real engine), memory.py (for tests of the loop, as nasty as a real one). One
+Adapters: docker/ (a real engine), memory/ (for tests of the loop, as nasty as a real one). One
 contract suite, tests/contract, passes on both. All methods block, may be called from any thread,
 and raise errors.EngineError or a subclass; `EngineAway` means: try again later.
 """
