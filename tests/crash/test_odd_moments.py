@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,10 @@ from sqlalchemy import select
 
 from hythe import network
 from hythe.engine.memory import Memory
+from hythe.engine.port import Container
 from hythe.errors import EngineAway
 from hythe.model import App, Database, Deployment, Domain, Formation, Instance, Vault, now
-from hythe.names import LABEL_INSTANCE, Names
+from hythe.names import LABEL_APP, LABEL_INSTANCE, Names
 from hythe.run.loop import Loop, Queue
 from hythe.settings import Settings
 from hythe.transcript import Transcript
@@ -260,6 +262,26 @@ def make_loop(scene: Scene) -> Loop:
         Queue(),
         lambda: None,
     )
+
+
+def test_a_container_of_an_app_that_was_made_meanwhile_stays(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row is committed, and the container started, while the engine lists them."""
+    scene = Scene(settings, web=1)
+    scene.deploy(1)
+    scene.settle()
+    instances = scene.memory.engine.instances
+    listed = instances.list
+
+    def slowly(labels: dict[str, str]) -> list[Container]:
+        with scene.database.write() as tx:
+            tx.add(App(id=99, name="other"))
+        return [replace(one, labels={**one.labels, LABEL_APP: "99"}) for one in listed(labels)]
+
+    monkeypatch.setattr(instances, "list", slowly)
+    make_loop(scene)._tidy()
+    assert len(listed({})) == 1
 
 
 def test_an_instance_of_a_lost_subnet_gets_a_new_address(settings: Settings) -> None:

@@ -178,7 +178,7 @@ class Instances(Protocol):
     def create(self, spec: ContainerSpec) -> Container:
         """Create, without starting. A container of that name already there is returned as it is.
 
-        Raises ImageMissing, AddressTaken, NotFound (no such network).
+        Raises ImageMissing, AddressTaken, EngineLacks (no such network).
         """
 
     def start(self, container_id: str) -> None:
@@ -194,7 +194,7 @@ class Instances(Protocol):
         """Absent or stopped is not an error. The engine does not restart what was killed."""
 
     def rename(self, container_id: str, name: str) -> None:
-        """Give it another name. Raises NotFound, or EngineError when the name is taken."""
+        """Give it another name. Raises EngineLacks, or EngineError when the name is taken."""
 
     def pause(self, container_id: str) -> None:
         """Freeze every process in a running container until it is removed or killed."""
@@ -205,7 +205,7 @@ class Instances(Protocol):
     def wait(self, container_id: str, timeout: float) -> int | None:
         """Wait for its exit and return the code, or None after timeout seconds.
 
-        Raises NotFound.
+        Raises EngineLacks.
         """
 
     def logs(self, container_id: str, tail: int | None = None) -> Iterator[str]:

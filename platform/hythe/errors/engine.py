@@ -21,6 +21,13 @@ class EngineAway(EngineError):
     transient = True
 
 
+class EngineLacks(EngineError):
+    """The container engine does not have it."""
+
+    code = "engine-lacks"
+    default_fix = "Deploy again: it was removed by hand, or by another program."
+
+
 class ImageMissing(EngineError):
     """The image is not on this engine."""
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from hythe import logs, network
 from hythe import names as n
 from hythe.engine.port import Container, Engine
-from hythe.errors import AddressTaken, EngineError, ImageMissing, NetworkFull, NotFound
+from hythe.errors import AddressTaken, EngineError, EngineLacks, ImageMissing, NetworkFull
 from hythe.model import App, Database, Deployment, Instance, Release, Vault, Write, now
 from hythe.names import Names
 from hythe.run import actions as do
@@ -273,7 +273,8 @@ class Applier:
             log.warning("address taken", app=desired.app_id, instance=slot.id, cause=error.cause)
             self._stopper.gone(desired.app_id, slot.id, self._name(desired, slot))
         except EngineError as error:
-            if error.transient or not self._rollout.refuse(desired, slot, error):
+            again = error.transient or isinstance(error, EngineLacks)  # somebody removed it
+            if again or not self._rollout.refuse(desired, slot, error):
                 if isinstance(error, ImageMissing):
                     rebuild(self._settings, self._database, slot.deployment_id)
                 return error
@@ -304,7 +305,7 @@ class Applier:
             raise AddressTaken(f"{slot.address} is not in the app's network any more.")
         try:
             created = self._engine.instances.create(spec)
-        except NotFound:  # the network was deleted by hand, or was never made
+        except EngineLacks:  # the network was deleted by hand, or was never made
             network.ensure(self._engine, self._database, self._settings, self._names, app)
             created = self._engine.instances.create(spec)
         self._engine.instances.start(created.id)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hythe import logs
 from hythe.errors import HytheError
+from hythe.socketpath import address
 
 _ZERO = frozenset("0")
 
@@ -86,11 +87,8 @@ class Listener(socketserver.ThreadingUnixStreamServer):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.unlink(missing_ok=True)
         os.fchmod(self.socket.fileno(), 0o600)
-        folder = os.open(self.path.parent, os.O_PATH | os.O_DIRECTORY)
-        try:  # an address holds 107 bytes at most, a path may be longer
-            self.socket.bind(f"/proc/self/fd/{folder}/{self.path.name}")
-        finally:
-            os.close(folder)
+        with address(self.path) as here:
+            self.socket.bind(here)
 
     def start(self) -> None:
         threading.Thread(
