@@ -67,6 +67,7 @@ class Job:
         self.login = Login(**request.login) if request.login else None
         secrets = [value for key, value in request.env.items() if not key.startswith("BP_")]
         secrets += [self.login.password] if self.login else []
+        secrets += registries().passwords()
         self.output = Output(self.transcript, secrets)
         self.labels = jail.labels(self.names, request.app_id, request.build_id)
         self.container_name = self.names.build(request.app, request.build_id)
