@@ -1,16 +1,20 @@
 """The API, typed: one method for each thing that a command asks of it."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote
 
 from hythe.cli import answers
 from hythe.cli.credentials import Credentials, current
-from hythe.cli.failure import Failure, OutOfReach
+from hythe.cli.failure import Away, Failure, OutOfReach
 
 if TYPE_CHECKING:
     from hythe.cli.transport import Transport
+
+BACK = 1.0  # seconds before a stream that ended is asked for again
+PATIENCE = 60.0  # seconds without an answer
 
 
 def connect() -> "Client":
@@ -170,9 +174,26 @@ class Client:
         return cast(list[answers.Log], self._items(_app(app, "logs"), n=n, **only))
 
     def follow_logs(self, app: str, n: int, **only: str | None) -> Iterator[answers.Log]:
-        for event in self._http.events(_app(app, "logs", "follow"), n=n, **only):
-            if event.kind == "log":
-                yield cast(answers.Log, json.loads(event.data))
+        """The last lines and those that follow, through restarts of the control plane.
+
+        Raises Failure when the app is destroyed, Away when nobody answers for a minute.
+        """
+        path, after, answered = _app(app, "logs", "follow"), None, None
+        while True:
+            try:
+                for event in self._http.events(path, n=n, after=after, **only):
+                    answered = time.monotonic()
+                    if event.kind == "gone":
+                        raise Failure(f"{app} was destroyed meanwhile.", "List apps: `hythe apps`.")
+                    if event.kind == "log":
+                        line = cast(answers.Log, json.loads(event.data))
+                        after = line["cursor"]
+                        yield line
+                answered = time.monotonic()  # it ended in order: the control plane stops
+            except Away:
+                if answered is None or time.monotonic() - answered > PATIENCE:
+                    raise
+            time.sleep(BACK)
 
     def tokens(self) -> list[answers.Token]:
         return cast(list[answers.Token], self._items("/v1/tokens"))

@@ -22,3 +22,7 @@ class OutOfReach(Failure):
     """The API does not answer, or not to this token; exit code 3."""
 
     exit_code = 3
+
+
+class Away(OutOfReach):
+    """Nobody answers, or the answer broke off; it may be back in a moment."""

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from hythe.cli.credentials import Credentials
-from hythe.cli.failure import Failure, OutOfReach
+from hythe.cli.failure import Away, Failure, OutOfReach
 from hythe.cli.trust import PinnedConnection, is_here
 
 BLOCK = 1 << 16
@@ -79,7 +79,7 @@ class Transport:
         return self._read(self._send("GET", path, None, {}, {})).decode(errors="replace")
 
     def events(self, path: str, **query: Any) -> Iterator[Event]:
-        """Server-sent events until the stream ends; raises OutOfReach when it breaks."""
+        """Server-sent events until the stream ends; raises Away when it breaks."""
         response = self._send("GET", path, None, {}, query)
         kind, data = "message", list[str]()
         try:
@@ -112,10 +112,12 @@ class Transport:
                 f"If it is your server's own, pin it: `hythe login {self.url}`.",
             ) from None
         except OSError:
+            self._connection.close()  # or the next request could not be sent
             raise self._away() from None
         try:
             response = self._connection.getresponse()
         except (OSError, http.client.HTTPException):
+            self._connection.close()
             raise self._away() from None
         if response.status >= 400:
             failure = _failure(response.status, self._read(response))
@@ -129,14 +131,14 @@ class Transport:
         except (OSError, http.client.HTTPException):
             raise self._broken() from None
 
-    def _away(self) -> OutOfReach:
-        return OutOfReach(
+    def _away(self) -> Away:
+        return Away(
             f"The control plane at {self.url} does not answer.",
             "Start it with `bin/up`, or check HYTHE_API.",
         )
 
-    def _broken(self) -> OutOfReach:
-        return OutOfReach(
+    def _broken(self) -> Away:
+        return Away(
             f"The connection to {self.url} broke off.",
             "What was started goes on; `hythe releases` shows how it ended.",
         )
