@@ -16,9 +16,8 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from hythe import logs
+from hythe import logs, wholefile
 from hythe.errors import HytheError, PlatformError
 from hythe.settings import Settings
 
@@ -38,7 +37,8 @@ def init(settings: Settings) -> None:
     if not credentials.exists():
         with database.write() as tx:
             _, secret = mint(tx, "local user", "manage")
-        _write_private(credentials, json.dumps({"url": settings.api_url, "token": secret}))
+        content = json.dumps({"url": settings.api_url, "token": secret}) + "\n"
+        wholefile.write(credentials, content.encode(), 0o600)
     if settings.public:
         from hythe.api import certificate
 
@@ -94,18 +94,6 @@ def _home_lock(settings: Settings, kind: int) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads; whole or not at all."""
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
 
 
 def main(arguments: list[str]) -> int:
