@@ -140,6 +140,10 @@ class Settings(BaseSettings):
             return self.api_url
         return f"https://{f'[{self.bind}]' if ':' in self.bind else self.bind}:{self.api_port}"
 
+    def app_host(self, name: str) -> str:
+        """The host name that an app has from the start."""
+        return f"{name}.{self.domain}"
+
     def app_url(self, host: str) -> str:
         """The address at which people reach a place of an app: a host name, perhaps with a path."""
         name, slash, path = host.partition("/")

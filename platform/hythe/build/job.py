@@ -28,8 +28,6 @@ from hythe.names import Names
 from hythe.settings import Settings
 from hythe.transcript import Transcript
 
-LARGEST_PROCFILE = 1 << 16
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -213,7 +211,7 @@ class Job:
         if folder is None:
             return None
         try:
-            text = read_inside(folder, "Procfile", LARGEST_PROCFILE)
+            text = read_inside(folder, "Procfile", procfile.LARGEST)
         except FileNotFoundError:
             return None
         try:

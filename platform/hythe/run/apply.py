@@ -319,9 +319,6 @@ class Applier:
         if slot.process == WEB:
             self._ask(desired, slot, ReleaseSpec.of(release))
 
-    def _host(self, app_name: str) -> str:
-        return f"{app_name}.{self._settings.domain}"
-
     def _watch(self, desired: Desired, slot: Slot) -> None:
         with self._database.read() as session:
             deployment = session.get_one(Deployment, slot.deployment_id)
@@ -329,7 +326,7 @@ class Applier:
         self._ask(desired, slot, spec)
 
     def _ask(self, desired: Desired, slot: Slot, spec: ReleaseSpec) -> None:
-        host = self._host(desired.app_name)
+        host = self._settings.app_host(desired.app_name)
         self._prober.watch(desired.app_id, slot.id, slot.address, spec.port, host, spec.health_path)
 
 

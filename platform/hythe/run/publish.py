@@ -159,7 +159,7 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
     apps = session.execute(
         select(App.id, App.name).where(App.destroyed_at.is_(None)).order_by(App.id)
     ).all()
-    reserved = {settings.control_host, *(f"{name}.{settings.domain}" for _, name in apps)}
+    reserved = {settings.control_host, *(settings.app_host(name) for _, name in apps)}
     hosts: dict[int, list[str]] = {}
     for app_id, host in session.execute(select(Domain.app_id, Domain.host)):
         if host.partition("/")[0] not in reserved:  # it was free under another HYTHE_DOMAIN
@@ -198,13 +198,13 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
     routes = [
         Route(
             app=name,
-            hosts=(f"{name}.{settings.domain}", *sorted(hosts.get(app_id, []))),
+            hosts=(settings.app_host(name), *sorted(hosts.get(app_id, []))),
             targets=tuple(targets.get(app_id, [])),
             error="H10" if app_id in crashed else "H14",
             certificates=tuple(
                 _shown(
                     certificates.get(app_id, []),
-                    (f"{name}.{settings.domain}", *hosts.get(app_id, [])),
+                    (settings.app_host(name), *hosts.get(app_id, [])),
                 )
             ),
             mode=handling[app_id].mode if app_id in handling else SERVE,

@@ -58,7 +58,7 @@ class Rollout:
                 .where(Domain.app_id == app.id, ~Domain.host.startswith("*"))
                 .order_by(Domain.id)
             ).first()
-            url = self._settings.app_url(domain or f"{app.name}.{self._settings.domain}")
+            url = self._settings.app_url(domain or self._settings.app_host(app.name))
             took = (now() - deployment.created_at).total_seconds()
             verb = "restarted" if deployment.kind == "restart" else "deployed"
             Transcript.of(self._settings, deployment_id).done(
