@@ -42,6 +42,7 @@ class Deployment(TypedDict):
     build_id: int | None
     source: Source | None
     error: Error | None
+    heir: int | None
     created_by: str
     created_at: str
     ended_at: str | None

@@ -117,7 +117,7 @@ class Client:
         return cast(answers.DeployKey, self._http.request("POST", path, rotate=query))
 
     def follow_deployment(self, app: str, deployment: int) -> "Following":
-        return Following(self._http, _app(app, "deployments", str(deployment), "follow"))
+        return Following(self._http, app, deployment)
 
     def builds(self, app: str, limit: int) -> list[answers.Build]:
         return cast(list[answers.Build], self._items(_app(app, "builds"), limit=limit))
@@ -214,15 +214,26 @@ class Client:
 
 
 class Following:
-    """A deployment's transcript, line by line as it grows; then how it ended."""
+    """A deployment's transcript, line by line as it grows; then how it ended.
 
-    def __init__(self, http: "Transport", path: str) -> None:
+    A newer one that took over with the same code is followed in its place.
+    """
+
+    def __init__(self, http: "Transport", app: str, deployment: int) -> None:
         self._http = http
-        self._path = path
+        self._app = app
+        self._deployment = deployment
         self._ended: answers.Deployment | None = None
 
     def __iter__(self) -> Iterator[str]:
-        for event in self._http.events(self._path):
+        yield from self._lines()
+        while self._ended is not None and self._ended["heir"] is not None:
+            self._deployment, self._ended = self._ended["heir"], None
+            yield from self._lines()
+
+    def _lines(self) -> Iterator[str]:
+        path = _app(self._app, "deployments", str(self._deployment), "follow")
+        for event in self._http.events(path):
             if event.kind == "end":
                 self._ended = cast(answers.Deployment, json.loads(event.data))
                 return

@@ -14,7 +14,7 @@ from hythe.cli.credentials import Credentials
 from hythe.cli.failure import Away, Failure
 
 
-def event(kind: str, **data: str) -> bytes:
+def event(kind: str, **data: object) -> bytes:
     return f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode()
 
 
@@ -72,3 +72,13 @@ def test_it_gives_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
         next(lines)
     with pytest.raises(Away):
         next(lines)
+
+
+def test_the_heir_of_a_deployment_is_followed_in_its_place() -> None:
+    """A config var was set during the rollout: the same code goes live under that deployment."""
+    first = b"event: line\ndata: Releasing v7\n\n" + event("end", id=1, status="superseded", heir=2)
+    second = b"event: line\ndata: Releasing v8\n\n" + event("end", id=2, status="live", heir=None)
+    with serving(first, second) as (it, _):
+        following = it.follow_deployment("shop", 1)
+        assert list(following) == ["Releasing v7", "Releasing v8"]
+        assert following.end()["id"] == 2
