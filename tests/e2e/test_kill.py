@@ -6,6 +6,8 @@ import signal
 import subprocess
 import time
 import urllib.request
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from load import Load
@@ -136,6 +138,29 @@ def test_killed_in_a_cutover(project: Project) -> None:
         until(lambda: len(containers(project, "web")) == 1, 60)
     assert last["status"] == "live"
     assert load.failures == []
+
+
+def test_the_nursery_of_builds_killed_while_idle(
+    installation: Installation, project: Project
+) -> None:
+    plane = installation.pid("control-plane")
+
+    def nursery() -> int:
+        """The control plane's fork: it has the same command line."""
+        mine = Path(f"/proc/{plane}/cmdline").read_bytes()
+        for pid in Path(f"/proc/{plane}/task/{plane}/children").read_text().split():
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/cmdline").read_bytes() == mine:
+                    return int(pid)
+        return 0
+
+    before = nursery()
+    os.kill(before, signal.SIGKILL)
+    until(lambda: nursery() not in (0, before) and _answers(installation), 60)
+    assert installation.pid("control-plane") == plane  # a new image of the same process
+    (project.folder / "changed").touch()
+    project.commit("After the nursery was killed")
+    project.push()
 
 
 def test_the_router_serves_while_the_control_plane_is_away(
