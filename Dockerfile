@@ -13,7 +13,8 @@ ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS base
 USER 0
 RUN apt-get update -q \
-    && apt-get install -q -y --no-install-recommends ca-certificates git iptables python3 \
+    && apt-get install -q -y --no-install-recommends \
+        ca-certificates git iptables openssh-client python3 \
     && rm -rf /var/lib/apt/lists/*
 
 FROM base AS build

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterator, Set
 
 from hythe.engine.port import Engine
-from hythe.errors import AddressTaken
+from hythe.errors import NetworkFull
 from hythe.model import App, Database
 from hythe.names import Names
 from hythe.settings import Settings
@@ -12,6 +12,8 @@ from hythe.settings import Settings
 RELEASE_PHASE_HOST = 2  # the gateway is 1
 FIRST_INSTANCE_HOST = 16
 LAST_INSTANCE_HOST = 254
+ROOM = (LAST_INSTANCE_HOST - FIRST_INSTANCE_HOST + 1) // 2
+"""Most instances of one app: a rollout holds the addresses of the old and the new ones."""
 CANDIDATES = 256
 
 
@@ -29,7 +31,10 @@ def candidates(settings: Settings, names: Names, app_id: int) -> Iterator[str]:
 
 
 def ensure(engine: Engine, database: Database, settings: Settings, names: Names, app: App) -> str:
-    """Make the app's network unless it exists; returns its subnet and remembers it."""
+    """Make the app's network unless it exists; returns its subnet and remembers it.
+
+    Raises NetworkFull when no subnet is free.
+    """
     wanted = [app.subnet] if app.subnet else []
     subnet = engine.instances.ensure_network(
         names.network(app.id),
@@ -68,7 +73,7 @@ def release_phase_address(subnet: str) -> str:
 def free_address(subnet: str, held: Set[str], last: str | None) -> str:
     """An address that nobody holds, the one that has rested longest: the next after `last`.
 
-    Raises AddressTaken when all are held.
+    Raises NetworkFull when all are held.
     """
     network = ipaddress.ip_network(subnet)
     size = LAST_INSTANCE_HOST - FIRST_INSTANCE_HOST + 1
@@ -79,6 +84,6 @@ def free_address(subnet: str, held: Set[str], last: str | None) -> str:
         address = str(network[FIRST_INSTANCE_HOST + (start + step) % size])
         if address not in held:
             return address
-    raise AddressTaken(
+    raise NetworkFull(
         f"All {size} addresses of {subnet} are in use.", "Scale down, or wait for old instances."
     )

@@ -75,6 +75,7 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
         context.open_streams.close()
         source.stop()
 
+    nursery.watch(start_over)  # threads run by now, so only a new image can have another one
     leading.start()
     if listener is not None:
         shown = listener.certificate

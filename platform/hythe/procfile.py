@@ -3,6 +3,8 @@
 from hythe.errors import InvalidName, ProcfileError
 from hythe.names import process_type
 
+LARGEST = 64 * 1024  # bytes
+
 
 def parse(text: str) -> dict[str, str]:
     """Read a Procfile into {process type: command}, in the file's order.

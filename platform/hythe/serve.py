@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hythe import homefile, logs
+from hythe import homefile, logs, wholefile
 from hythe.errors import HytheError, PlatformError
 from hythe.settings import Settings
 
@@ -118,18 +118,13 @@ def _follow_port(settings: Settings) -> None:
 
 
 def _write_credentials(settings: Settings, entries: list[dict[str, str]]) -> None:
-    """Write the file, whole or not at all; only its owner reads it, who stays the same."""
+    """Only the file's owner reads it, and stays the same."""
     path = settings.home / "credentials"
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.writelines(f"{json.dumps(entry)}\n" for entry in entries)
-        if path.exists():
-            os.fchown(fd, path.stat().st_uid, path.stat().st_gid)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+    owner = path.stat() if path.exists() else None
+    text = "".join(f"{json.dumps(entry)}\n" for entry in entries)
+    wholefile.write(path, text.encode(), 0o600)
+    if owner is not None:
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def main(arguments: list[str]) -> int:

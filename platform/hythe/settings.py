@@ -171,10 +171,15 @@ class Settings:
             return self.api_url
         return f"https://{f'[{self.bind}]' if ':' in self.bind else self.bind}:{self.api_port}"
 
+    def app_host(self, name: str) -> str:
+        """The host name that an app has from the start."""
+        return f"{name}.{self.domain}"
+
     def app_url(self, host: str) -> str:
-        """The address at which people reach a host name of an app."""
+        """The address at which people reach a place of an app: a host name, perhaps with a path."""
+        name, slash, path = host.partition("/")
         port = "" if self.http_port == 80 else f":{self.http_port}"
-        return f"http://{host}{port}"
+        return f"http://{name}{port}{slash}{path}"
 
     # The folders of HYTHE_HOME; whoever writes to one makes it.
     @property

@@ -13,6 +13,7 @@ from hythe.settings import Settings
 
 POLL_SECONDS = 0.02
 LARGEST = 16 * 1024**2  # bytes; whoever prints in a loop must not fill the disk
+ROOM = 1024**2  # bytes more, for Hythe's own steps, warnings and the end
 
 
 class Transcript:
@@ -27,27 +28,30 @@ class Transcript:
 
     def step(self, text: str) -> None:
         """A step: `-----> Python app detected`."""
-        self.raw(f"-----> {text}")
+        self._append(f"-----> {text}", LARGEST + ROOM)
 
     def detail(self, text: str) -> None:
         """Details of a step, indented by seven spaces."""
         self.raw("\n".join(f"       {line}" for line in text.splitlines() or [""]))
 
     def warn(self, text: str) -> None:
-        self.raw("\n".join(f" !     {line}" for line in text.splitlines()))
+        self._append("\n".join(f" !     {line}" for line in text.splitlines()), LARGEST + ROOM)
 
     def done(self, text: str) -> None:
-        self.raw(f"=====> {text}")
+        self._append(f"=====> {text}", LARGEST + ROOM)
 
     def raw(self, text: str) -> None:
         """Append text and a newline; nothing once the transcript is full."""
+        self._append(text, LARGEST)
+
+    def _append(self, text: str, limit: int) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
         try:
             size = os.fstat(fd).st_size
-            if size <= LARGEST:
+            if size <= limit:
                 os.write(fd, text.encode(errors="replace") + b"\n")
-                if os.fstat(fd).st_size > LARGEST:
+                if size <= LARGEST < os.fstat(fd).st_size:
                     os.write(fd, b" !     The output is too long; the rest is left out.\n")
         finally:
             os.close(fd)

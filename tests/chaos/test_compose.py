@@ -174,6 +174,10 @@ def test_an_app_is_pushed_through_the_composed_services(up: Stack, tmp_path: Pat
     assert (up.home / "backup.tar.gz").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_image_can_fetch_over_ssh(images: None) -> None:
+    assert "OpenSSH" in run("docker", "run", "--rm", "--entrypoint", "ssh", IMAGE, "-V")
+
+
 def test_the_image_holds_nothing_of_the_builder_s_index(images: None) -> None:
     """Secrets of the build are mounted, never copied."""
     lent = " ".join(registries().settings().values()).split()

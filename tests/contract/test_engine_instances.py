@@ -9,7 +9,7 @@ import pytest
 from contract.kit import FAILS, STUBBORN, UP, Kit
 
 from hythe.engine.port import Container
-from hythe.errors import AddressTaken, EngineError, ImageMissing, NotFound
+from hythe.errors import AddressTaken, EngineError, EngineLacks, ImageMissing
 
 PATIENCE = 20.0  # seconds, for things that take milliseconds
 
@@ -52,7 +52,7 @@ def test_create_of_a_missing_image_is_refused(kit: Kit) -> None:
 
 
 def test_create_in_a_missing_network_is_refused(kit: Kit) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(EngineLacks):
         kit.create(network=kit.name())
 
 
@@ -73,7 +73,7 @@ def test_start_of_a_running_one_changes_nothing(kit: Kit) -> None:
 
 
 def test_start_of_an_absent_one_is_refused(kit: Kit) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(EngineLacks):
         kit.instances.start("0" * 64)
 
 
@@ -91,7 +91,7 @@ def test_wait_gives_up_in_time(kit: Kit) -> None:
 
 
 def test_wait_for_an_absent_one_is_refused(kit: Kit) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(EngineLacks):
         kit.instances.wait("0" * 64, 1)
 
 
@@ -196,7 +196,7 @@ def test_follow_ends_when_closed(kit: Kit) -> None:
 
 
 def test_logs_of_an_absent_one_are_refused(kit: Kit) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(EngineLacks):
         list(kit.instances.logs("0" * 64))
 
 

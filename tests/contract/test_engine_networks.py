@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 from contract.kit import SUBNETS, Kit
 
-from hythe.errors import AddressTaken
+from hythe.errors import NetworkFull
 
 
 def test_repeated_network_is_the_first(kit: Kit) -> None:
@@ -30,7 +30,7 @@ def test_taken_subnets_are_passed_over(kit: Kit) -> None:
 
 def test_no_free_subnet_is_an_error(kit: Kit) -> None:
     _, taken = kit.network()
-    with pytest.raises(AddressTaken):
+    with pytest.raises(NetworkFull):
         kit.instances.ensure_network(kit.name(), f"{kit.prefix}z", [taken], kit.labels)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from contract.kit import FAILS, Kit
 
-from hythe.errors import EngineError, NotFound
+from hythe.errors import EngineError, EngineLacks
 
 
 def tar_of(name: str, content: bytes) -> Iterator[bytes]:
@@ -31,9 +31,9 @@ def test_stream_yields_lines_and_then_the_code(kit: Kit) -> None:
 
 
 def test_absent_container_runs_nothing_and_takes_no_files(kit: Kit) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(EngineLacks):
         kit.engine.sessions.run("0" * 64, FAILS)
-    with pytest.raises(NotFound):
+    with pytest.raises(EngineLacks):
         kit.engine.sessions.put("0" * 64, "/tmp", tar_of("a", b"a"))
 
 

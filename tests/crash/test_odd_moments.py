@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,12 +12,15 @@ from builders import make_app, make_deployment, make_formation, make_release
 from plane import Plane, Router
 from sqlalchemy import select
 
+from hythe import network
 from hythe.engine.memory import Memory
+from hythe.engine.port import Container
 from hythe.errors import EngineAway
 from hythe.model import App, Deployment, Domain, Formation, Instance, Vault, now
-from hythe.names import LABEL_INSTANCE, Names
+from hythe.names import LABEL_APP, LABEL_INSTANCE, Names
 from hythe.run.loop import Loop, Queue
 from hythe.settings import Settings
+from hythe.transcript import Transcript
 
 pytestmark = pytest.mark.usefixtures("fresh")  # on both databases
 
@@ -36,13 +40,23 @@ class Scene:
         self.plane = Plane(settings, self.database, self.memory, self.router)
         self.plane.publisher.publish()
 
-    def deploy(self, version: int, image: str = "sha256:one") -> int:
+    def deploy(
+        self, version: int, image: str = "sha256:one", processes: dict[str, str] | None = None
+    ) -> int:
         with self.database.write() as tx:
             app = tx.get_one(App, self.app_id)
             for other in tx.scalars(select(Deployment).where(Deployment.status == "rolling")):
                 other.status = "superseded"
             tx.flush()
-            release = make_release(tx, self.vault, self.settings, app, version=version, image=image)
+            release = make_release(
+                tx,
+                self.vault,
+                self.settings,
+                app,
+                version=version,
+                image=image,
+                processes=processes,
+            )
             return make_deployment(tx, app, release, "rolling").id
 
     def step(self, later: float = 0.0) -> Any:
@@ -82,6 +96,36 @@ def test_a_superseded_rollout_frees_its_addresses_for_the_next_at_a_large_scale(
         scene.step()
     scene.settle()
     assert scene.status(last) == "live"
+
+
+def test_a_rollout_that_never_gets_all_addresses_fails_and_says_so(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "LAST_INSTANCE_HOST", network.FIRST_INSTANCE_HOST + 4)
+    scene = Scene(settings, web=2, worker=1)  # as ps:scale refuses to
+    first = scene.deploy(1, processes={"web": "serve", "worker": "work"})
+    scene.settle()
+    last = scene.deploy(2, processes={"web": "serve", "worker": "work"})
+    scene.settle()
+    assert (scene.status(first), scene.status(last)) == ("live", "failed")
+    with scene.database.read() as session:
+        row = session.get_one(Deployment, last)
+        assert row.error_code == "network-full"
+        assert session.get_one(App, scene.app_id).serving_id == first
+    said, _ = Transcript.of(settings, last).read()
+    assert "All 5 addresses" in said and "Scale down" in said
+    assert set(scene.states().values()) == {"up"}
+
+
+def test_a_rollout_without_a_free_subnet_fails_and_says_so(settings: Settings) -> None:
+    scene = Scene(replace(settings, subnets="10.9.8.0/24"))
+    scene.memory.engine.instances.ensure_network("another", "br0", ["10.9.8.0/24"], {})
+    deployment_id = scene.deploy(1)
+    scene.settle()
+    with scene.database.read() as session:
+        row = session.get_one(Deployment, deployment_id)
+    assert (row.status, row.error_code) == ("failed", "network-full")
+    assert "HYTHE_SUBNETS" in (row.error_fix or "")
 
 
 def test_a_superseded_deployment_does_not_get_the_traffic(settings: Settings) -> None:
@@ -218,6 +262,26 @@ def make_loop(scene: Scene) -> Loop:
         Queue(),
         lambda: None,
     )
+
+
+def test_a_container_of_an_app_that_was_made_meanwhile_stays(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row is committed, and the container started, while the engine lists them."""
+    scene = Scene(settings, web=1)
+    scene.deploy(1)
+    scene.settle()
+    instances = scene.memory.engine.instances
+    listed = instances.list
+
+    def slowly(labels: dict[str, str]) -> list[Container]:
+        with scene.database.write() as tx:
+            tx.add(App(id=99, name="other"))
+        return [replace(one, labels={**one.labels, LABEL_APP: "99"}) for one in listed(labels)]
+
+    monkeypatch.setattr(instances, "list", slowly)
+    make_loop(scene)._tidy()
+    assert len(listed({})) == 1
 
 
 def test_an_instance_of_a_lost_subnet_gets_a_new_address(settings: Settings) -> None:

@@ -7,6 +7,8 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from load import Load
@@ -169,6 +171,29 @@ def test_killed_while_logs_are_followed(project: Project) -> None:
     follow.wait()
     assert seen == list(range(lines))
     until(lambda: _answers(installation), 60)
+
+
+def test_the_nursery_of_builds_killed_while_idle(
+    installation: Installation, project: Project
+) -> None:
+    plane = installation.pid("control-plane")
+
+    def nursery() -> int:
+        """The control plane's fork: it has the same command line."""
+        mine = Path(f"/proc/{plane}/cmdline").read_bytes()
+        for pid in Path(f"/proc/{plane}/task/{plane}/children").read_text().split():
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/cmdline").read_bytes() == mine:
+                    return int(pid)
+        return 0
+
+    before = nursery()
+    os.kill(before, signal.SIGKILL)
+    until(lambda: nursery() not in (0, before) and _answers(installation), 60)
+    assert installation.pid("control-plane") == plane  # a new image of the same process
+    (project.folder / "changed").touch()
+    project.commit("After the nursery was killed")
+    project.push()
 
 
 def test_the_router_serves_while_the_control_plane_is_away(

@@ -3,7 +3,7 @@ import ipaddress
 import pytest
 
 from hythe import network
-from hythe.errors import AddressTaken
+from hythe.errors import NetworkFull
 from hythe.names import Names
 from hythe.settings import Settings
 
@@ -31,7 +31,7 @@ def test_addresses_start_again_at_the_end_of_the_subnet() -> None:
 def test_held_addresses_are_passed_over_and_the_end_is_an_error() -> None:
     held = {f"10.200.7.{host}" for host in range(16, 255)}
     assert network.free_address(SUBNET, held - {"10.200.7.99"}, None) == "10.200.7.99"
-    with pytest.raises(AddressTaken):
+    with pytest.raises(NetworkFull):
         network.free_address(SUBNET, held, None)
 
 

@@ -6,7 +6,6 @@ kept. It is made again when it has run out or does not name this installation's 
 
 import hashlib
 import ipaddress
-import os
 import socket
 import ssl
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from hythe import wholefile
 from hythe.errors import BadCertificate
 from hythe.settings import Settings
 
@@ -169,8 +169,8 @@ def _make(file: Path, key_file: Path, names: Iterable[str], now: datetime) -> No
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    _write(key_file, secret, 0o600)
-    _write(file, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    wholefile.write(key_file, secret, 0o600)
+    wholefile.write(file, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
 
 
 def _general(name: str) -> x509.GeneralName:
@@ -185,17 +185,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
 
 
 def now() -> datetime:

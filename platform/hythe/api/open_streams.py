@@ -7,9 +7,12 @@ import anyio
 from anyio.to_thread import run_sync
 from starlette.types import Message, Send
 
-from hythe.errors import Unauthorized
+from hythe import logs
+from hythe.errors import PlatformError, Unauthorized
 
 RECHECK_SECONDS = 3.0
+
+log = logs.get(__name__)
 
 
 class OpenStreams:
@@ -66,3 +69,5 @@ async def _until_refused(recheck: Callable[[], object], scope: anyio.CancelScope
             await run_sync(recheck)
         except Unauthorized:
             return scope.cancel()
+        except PlatformError as error:  # the database is away, so nobody can say: go on
+            log.info("a stream's reader was not looked up again", error=error.cause)

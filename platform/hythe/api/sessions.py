@@ -8,6 +8,7 @@ person even where the browser would send the cookie along.
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 from typing import cast
 
@@ -16,7 +17,7 @@ from sqlalchemy import delete, or_, select
 
 from hythe.api.actor import Actor, Scope
 from hythe.api.digest import digest
-from hythe.errors import Unauthorized
+from hythe.errors import PlatformError, Unauthorized
 from hythe.model import Database, User, UserSession, Write, now
 
 COOKIE = "hythe_session_"  # and the id of the installation
@@ -65,7 +66,7 @@ def authenticate(database: Database, secret: str) -> Actor:
     """Who is signed in; raises Unauthorized. Notes the use, once a minute at most."""
     found, user = recognise(database, secret)
     if now() - found.last_used_at > USED_RESOLUTION:
-        with database.write() as tx:
+        with suppress(PlatformError), database.write() as tx:  # a full disk is no reason to refuse
             row = tx.get(UserSession, found.id)
             if row is not None:  # signed out meanwhile
                 row.last_used_at = now()

@@ -22,7 +22,9 @@ from hythe.model import (
     Source,
     Vault,
     Write,
+    fail,
     now,
+    supersede,
 )
 
 BUILDPACK_PREFIX = "BP_"  # config vars that every build sees
@@ -112,14 +114,11 @@ class Claims:
             row = _rows(tx, claim)
             if row is None:
                 return
-            for each in row:
-                each.status = "failed"
-                each.error_code = failure.code
-                each.error_cause = failure.cause
-                each.error_fix = failure.fix
-                each.ended_at = now()
-            tx.note("build.fail", failure.cause, app_id=claim.app_id, build=claim.build_id)
-            tx.poke(claim.app_id)
+            deployment, build = row
+            fail(tx, deployment, failure)
+            _end(build)
+            build.error_code = failure.code
+            build.error_cause, build.error_fix = failure.cause, failure.fix
 
     def _interrupted(self, tx: Write) -> Claim | None:
         query = (
@@ -226,8 +225,7 @@ def _rows(tx: Write, claim: Claim) -> tuple[Deployment, Build] | None:
         return deployment, build
     _end(build)
     if deployment.status == "building":
-        deployment.status = "failed"
-        deployment.ended_at = now()
+        supersede(tx, [deployment], None)
     return None
 
 

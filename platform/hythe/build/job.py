@@ -31,8 +31,6 @@ from hythe.projecttoml import FILE, LARGEST, ProjectToml
 from hythe.settings import Settings
 from hythe.transcript import Transcript
 
-LARGEST_PROCFILE = 1 << 16
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -71,6 +69,7 @@ class Job:
         self.login = Login(**request.login) if request.login else None
         secrets = [value for key, value in request.env.items() if not key.startswith("BP_")]
         secrets += [self.login.password] if self.login else []
+        secrets += registries().passwords()
         self.output = Output(self.transcript, secrets)
         self.labels = jail.labels(self.names, request.app_id, request.build_id)
         self.container_name = self.names.build(request.app, request.build_id)
@@ -250,7 +249,7 @@ class Job:
         if folder is None:
             return None
         try:
-            text = read_inside(folder, "Procfile", LARGEST_PROCFILE)
+            text = read_inside(folder, "Procfile", procfile.LARGEST)
         except FileNotFoundError:
             return None
         try:

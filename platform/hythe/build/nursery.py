@@ -18,6 +18,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from hythe import logs
@@ -63,6 +64,8 @@ class Nursery:
         self._lock = threading.Lock()
         self._count = 0
         self._reader: threading.Thread | None = None
+        self._died: Callable[[], None] | None = None
+        self._stopping = False
 
     @classmethod
     def start(cls, work: Work = outcome.work) -> "Nursery":
@@ -81,12 +84,16 @@ class Nursery:
         theirs.close()
         return cls(ours, pid)
 
+    def watch(self, died: Callable[[], None]) -> None:
+        """Call this, in a thread, should the nursery end by itself; starts the first thread."""
+        self._died = died
+        with self._lock:
+            self._start_reader()
+
     def spawn(self, request: dict[str, Any]) -> Child:
         """Start a child for a request."""
         with self._lock:
-            if self._reader is None:
-                self._reader = threading.Thread(target=self._read, daemon=True, name="nursery")
-                self._reader.start()
+            self._start_reader()
             self._count += 1
             number = self._count
             child = self._children[number] = Child(self, number)
@@ -106,9 +113,16 @@ class Nursery:
 
     def stop(self) -> None:
         """End the nursery; its children are killed."""
-        self._pipe.shutdown(socket.SHUT_RDWR)  # close() alone would leave the reader waiting
+        self._stopping = True
+        with suppress(OSError):  # it ended by itself
+            self._pipe.shutdown(socket.SHUT_RDWR)  # close() alone would leave the reader waiting
         os.waitpid(self._pid, 0)
         self._pipe.close()
+
+    def _start_reader(self) -> None:
+        if self._reader is None:
+            self._reader = threading.Thread(target=self._read, daemon=True, name="nursery")
+            self._reader.start()
 
     def _read(self) -> None:
         """Hand each end of a child to its waiter."""
@@ -124,6 +138,9 @@ class Nursery:
                 child = self._children.pop(message["ended"], None)
             if child is not None:
                 child.ended(message["status"])
+        if not self._stopping and self._died is not None:
+            log.error("the nursery of builds ended by itself")
+            self._died()
         with self._lock:
             orphans, self._children = self._children, {}
         for child in orphans.values():
@@ -144,10 +161,14 @@ def _live(pipe: socket.socket, parent: int, work: Work) -> None:
     os.closerange(pipe.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the control plane says when it is over
+    code = 1
     try:
         _serve(pipe, work)
+        code = 0
+    except BaseException as error:  # nobody above would say it
+        log.error("the nursery of builds broke", exc_info=error)
     finally:
-        os._exit(0)
+        os._exit(code)
 
 
 def _serve(pipe: socket.socket, work: Work) -> None:
@@ -164,24 +185,39 @@ def _serve(pipe: socket.socket, work: Work) -> None:
                     return
                 message = json.loads(data)
                 if "start" in message:
-                    pid = _fork(pipe, message["request"], work)
-                    pids[message["start"]] = pid
-                    selector.register(os.pidfd_open(pid), selectors.EVENT_READ, message["start"])
+                    number = message["start"]
+                    try:
+                        pids[number], fd = _fork(pipe, message["request"], work)
+                    except OSError as error:  # out of memory, processes or files: for now
+                        log.error("build process not started", exc_info=error)
+                        _report(pipe, number, -signal.SIGKILL)
+                    else:
+                        selector.register(fd, selectors.EVENT_READ, number)
                 elif message["kill"] in pids:
                     os.kill(pids[message["kill"]], signal.SIGKILL)
             else:
-                number: int = key.data
+                number = key.data
                 status = os.waitstatus_to_exitcode(os.waitpid(pids.pop(number), 0)[1])
                 selector.unregister(key.fileobj)
                 os.close(key.fd)
-                pipe.send(json.dumps({"ended": number, "status": status}).encode())
+                _report(pipe, number, status)
 
 
-def _fork(pipe: socket.socket, request: dict[str, Any], work: Work) -> int:
+def _report(pipe: socket.socket, number: int, status: int) -> None:
+    pipe.send(json.dumps({"ended": number, "status": status}).encode())
+
+
+def _fork(pipe: socket.socket, request: dict[str, Any], work: Work) -> tuple[int, int]:
+    """A child, and a file descriptor that tells of its end. Raises OSError, and leaves no child."""
     nursery = os.getpid()
     pid = os.fork()
     if pid:
-        return pid
+        try:
+            return pid, os.pidfd_open(pid)
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
     _die_with(nursery)
     pipe.close()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -7,9 +7,11 @@ An index that is a folder of this machine is left out.
 
 import configparser
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from hythe.engine.port import Mount
 
@@ -37,6 +39,8 @@ PIP_TO_UV = {
     "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
 }
 
+_USER_INFO = re.compile(r"://([^/\s]+)@")
+
 
 @dataclass(frozen=True, slots=True)
 class Registries:
@@ -48,6 +52,16 @@ class Registries:
     def settings(self) -> dict[str, str]:
         """The environment without the places of the CA bundle."""
         return {name: value for name, value in self.env.items() if name not in CA}
+
+    def passwords(self) -> set[str]:
+        """What its URLs hold before the @, whole and in parts, as written and as meant."""
+        found: set[str] = set()
+        for value in self.settings().values():
+            for user_info in _USER_INFO.findall(value):
+                user, _, password = user_info.partition(":")
+                secret = password or user  # a token may stand alone
+                found |= {user_info, secret, unquote(secret)}
+        return found - {""}
 
     def bundle(self) -> Path | None:
         """The CA bundle on the host."""

@@ -50,10 +50,10 @@ class Output:
         return held
 
     def _clean(self, text: str) -> str:
-        text = _CONTROL.sub("", text.rsplit("\r", 1)[-1]).rstrip()[:LARGEST_LINE]
+        text = _CONTROL.sub("", text.rsplit("\r", 1)[-1]).rstrip()
         for secret in self._secrets:
             text = text.replace(secret, "[secret]")
-        return text
+        return text[:LARGEST_LINE]  # last, or half a secret could stay at the end
 
     def _write(self, text: str) -> None:
         if self._left <= 0:

@@ -23,7 +23,7 @@ from hythe.build.outcome import Failure
 from hythe.build.spare import Spares
 from hythe.build.workspace import Workspace
 from hythe.engine.port import Engine
-from hythe.errors import BuildInterrupted, BuildTimeout, EngineError, HytheError
+from hythe.errors import BuildInterrupted, BuildTimeout, EngineError, HytheError, PlatformError
 from hythe.model import Database, Vault
 from hythe.names import LABEL_APP, LABEL_KIND, Names
 from hythe.settings import Settings
@@ -107,10 +107,13 @@ class BuildStage:
         log.info("build started", app=claim.app, build=claim.build_id, attempt=claim.attempts)
         transcript = Transcript.of(self._settings, claim.deployment_id)
         try:
-            end = self._attempt(claim, transcript)
-        except HytheError as error:
-            end = Failure.of(error)
-        try:
+            try:
+                end = self._attempt(claim, transcript)
+            except HytheError as error:
+                end = Failure.of(error)
+            except Exception as error:  # the pusher is told, whatever it was
+                log.error("build broke", build=claim.build_id, exc_info=error)
+                end = Failure.of(PlatformError(f"The build broke inside Hythe: {error!r}"[:300]))
             self._finish(claim, end, transcript)
         finally:
             self._claims.drop(claim)
@@ -190,8 +193,8 @@ class BuildStage:
         """Leave nothing behind; what cannot be removed now is removed before the next attempt."""
         try:
             self._clean(claim)
-        except EngineError as error:
-            log.warning("build container left behind", build=claim.build_id, error=error.cause)
+        except (EngineError, OSError) as error:
+            log.warning("build left something behind", build=claim.build_id, error=str(error))
 
     def _tidy_later(self, claim: Claim) -> None:
         """Once the rollout is over: the engine's work would slow the start of its instances."""

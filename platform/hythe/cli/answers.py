@@ -53,6 +53,7 @@ class Deployment(TypedDict):
     build_id: int | None
     source: Source | None
     error: Error | None
+    heir: int | None
     created_by: str
     created_at: str
     ended_at: str | None
@@ -176,7 +177,7 @@ class Instance(TypedDict):
 
 class Domain(TypedDict):
     host: str
-    url: str
+    url: str | None  # none of a wildcard
     implied: bool
     created_at: str
 

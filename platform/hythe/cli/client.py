@@ -144,7 +144,7 @@ class Client:
         return cast(answers.DeployKey, self._http.request("POST", path, rotate=query))
 
     def follow_deployment(self, app: str, deployment: int) -> "Following":
-        return Following(self._http, _app(app, "deployments", str(deployment), "follow"))
+        return Following(self._http, app, deployment)
 
     def builds(self, app: str, limit: int) -> list[answers.Build]:
         return cast(list[answers.Build], self._items(_app(app, "builds"), limit=limit))
@@ -204,9 +204,9 @@ class Client:
         return cast(list[answers.Log], self._items(_app(app, "logs"), n=n, **only))
 
     def follow_logs(self, app: str, n: int, **only: str | None) -> Iterator[answers.Log]:
-        """The last lines and new ones, until the app is destroyed.
+        """The last lines and new ones, through restarts of the control plane.
 
-        A control plane that is away for a while ends nothing: lines go on where they were.
+        Raises Failure when the app is destroyed, Away when nobody answers for a minute.
         """
         place, away_since = "", 0.0
         while True:
@@ -215,7 +215,7 @@ class Client:
                 for event in self._http.events(path, n=n, after=place or None, **only):
                     place, away_since = event.id or place, 0.0
                     if event.kind == "gone":
-                        return
+                        raise Failure(f"{app} was destroyed meanwhile.", "List apps: `hythe apps`.")
                     if event.kind == "log":
                         yield cast(answers.Log, json.loads(event.data))
             except Away:
@@ -243,15 +243,26 @@ class Client:
 
 
 class Following:
-    """A deployment's transcript, line by line as it grows; then how it ended."""
+    """A deployment's transcript, line by line as it grows; then how it ended.
 
-    def __init__(self, http: "Transport", path: str) -> None:
+    A newer one that took over with the same code is followed in its place.
+    """
+
+    def __init__(self, http: "Transport", app: str, deployment: int) -> None:
         self._http = http
-        self._path = path
+        self._app = app
+        self._deployment = deployment
         self._ended: answers.Deployment | None = None
 
     def __iter__(self) -> Iterator[str]:
-        for event in self._http.events(self._path):
+        yield from self._lines()
+        while self._ended is not None and self._ended["heir"] is not None:
+            self._deployment, self._ended = self._ended["heir"], None
+            yield from self._lines()
+
+    def _lines(self) -> Iterator[str]:
+        path = _app(self._app, "deployments", str(self._deployment), "follow")
+        for event in self._http.events(path):
             if event.kind == "end":
                 self._ended = cast(answers.Deployment, json.loads(event.data))
                 return

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from hythe import wholefile
 from hythe.cli.failure import Failure, OutOfReach
 
 
@@ -95,13 +96,8 @@ def forget(path: Path, url: str | None) -> Credentials:
 
 def _write(path: Path, entries: list[Credentials]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.writelines(f"{json.dumps(asdict(entry))}\n" for entry in entries)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    lines = "".join(f"{json.dumps(asdict(entry))}\n" for entry in entries)
+    wholefile.write(path, lines.encode(), 0o600)
 
 
 def _entry(line: str) -> Credentials:

@@ -25,4 +25,4 @@ class OutOfReach(Failure):
 
 
 class Away(OutOfReach):
-    """The API does not answer, and may do so again in a moment."""
+    """Nobody answers, or the answer broke off; it may be back in a moment."""

@@ -51,6 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         sys.stderr.close()
         return 0
+    except EOFError:
+        return _complain("The input ended before the answer.", _hint(typed), Failure.exit_code)
+    except OSError as error:  # of a file: the API's are failures
+        said = error.strerror or str(error)
+        where = f": {error.filename}" if error.filename else ""
+        return _complain(f"{said}{where}.", "Check the file and who may use it.", Failure.exit_code)
 
 
 def _joined(typed: list[str]) -> list[str]:

@@ -115,10 +115,12 @@ class Transport:
                 f"If it is your server's own, pin it: `hythe login {self.url}`.",
             ) from None
         except OSError:
+            self._connection.close()  # or the next request could not be sent
             raise self._away() from None
         try:
             response = self._connection.getresponse()
         except (OSError, http.client.HTTPException):
+            self._connection.close()
             raise self._away() from None
         if response.status >= 400:
             failure = _failure(response.status, self._read(response))

@@ -6,12 +6,12 @@ lies with the token, and the certificate beside it, for git.
 
 import hashlib
 import http.client
-import os
 import re
 import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from hythe import wholefile
 from hythe.cli.failure import Misuse, OutOfReach
 
 _LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
@@ -92,6 +92,4 @@ def is_here(url: str) -> bool:
 
 def keep(file: Path, der: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(f".{os.getpid()}")
-    draft.write_text(ssl.DER_cert_to_PEM_cert(der))
-    draft.replace(file)
+    wholefile.write(file, ssl.DER_cert_to_PEM_cert(der).encode(), 0o644)

@@ -1,6 +1,6 @@
 """The container engine, in Hythe's own words: three small ports and the values they speak in.
 
-Adapters: docker.py (a real engine), memory.py (for tests of the loop, as nasty as a real one). One
+Adapters: docker/ (a real engine), memory/ (for tests of the loop, as nasty as a real one). One
 contract suite, tests/contract, passes on both. All methods block, may be called from any thread,
 and raise errors.EngineError or a subclass; `EngineAway` means: try again later.
 """
@@ -203,7 +203,7 @@ class Instances(Protocol):
     def create(self, spec: ContainerSpec) -> Container:
         """Create, without starting. A container of that name already there is returned as it is.
 
-        Raises ImageMissing, AddressTaken, NotFound (no such network).
+        Raises ImageMissing, AddressTaken, EngineLacks (no such network).
         """
 
     def start(self, container_id: str) -> None:
@@ -219,7 +219,7 @@ class Instances(Protocol):
         """Absent or stopped is not an error. The engine does not restart what was killed."""
 
     def rename(self, container_id: str, name: str) -> None:
-        """Give it another name. Raises NotFound, or EngineError when the name is taken."""
+        """Give it another name. Raises EngineLacks, or EngineError when the name is taken."""
 
     def pause(self, container_id: str) -> None:
         """Freeze every process in a running container until it is removed or killed."""
@@ -230,7 +230,7 @@ class Instances(Protocol):
     def wait(self, container_id: str, timeout: float) -> int | None:
         """Wait for its exit and return the code, or None after timeout seconds.
 
-        Raises NotFound.
+        Raises EngineLacks.
         """
 
     def logs(self, container_id: str, tail: int | None = None) -> Iterator[str]:
@@ -252,7 +252,7 @@ class Instances(Protocol):
 
         Returns its subnet, such as "10.200.7.0/24". The gateway is the first address. Containers in
         it reach the internet and, as neighbours, each other; not other networks' containers.
-        Raises AddressTaken when none is free.
+        Raises NetworkFull when none is free.
         """
 
     def remove_network(self, name: str) -> None:

@@ -21,7 +21,9 @@ from hythe.errors.engine import (
     AddressTaken,
     EngineAway,
     EngineError,
+    EngineLacks,
     ImageMissing,
+    NetworkFull,
     RegistryAway,
     RegistryDenied,
 )
@@ -49,6 +51,7 @@ from hythe.errors.pipeline import (
     ReleaseError,
     RolloutError,
     SourceError,
+    StalePush,
     Unhealthy,
 )
 from hythe.errors.platform import (
@@ -113,6 +116,7 @@ __all__ = [
     "DomainTaken",
     "EngineAway",
     "EngineError",
+    "EngineLacks",
     "FetchTimeout",
     "Forbidden",
     "GitAway",
@@ -128,6 +132,7 @@ __all__ = [
     "LfsUnsupported",
     "MissingConfig",
     "NameTaken",
+    "NetworkFull",
     "NoBuildpack",
     "NoCommand",
     "NoShell",
@@ -143,6 +148,7 @@ __all__ = [
     "ReleaseError",
     "RolloutError",
     "SourceError",
+    "StalePush",
     "TlsRequired",
     "TooLarge",
     "TooManyAttempts",

@@ -21,6 +21,13 @@ class EngineAway(EngineError):
     transient = True
 
 
+class EngineLacks(EngineError):
+    """The container engine does not have it."""
+
+    code = "engine-lacks"
+    default_fix = "Deploy again: it was removed by hand, or by another program."
+
+
 class ImageMissing(EngineError):
     """The image is not on this engine."""
 
@@ -41,6 +48,13 @@ class RegistryAway(EngineError):
 
     code = "registry-away"
     default_fix = "Check the image's name, and that this machine reaches the registry."
+
+
+class NetworkFull(EngineError):
+    """No address, or no subnet, is left."""
+
+    code = "network-full"
+    default_fix = "Scale down, or set HYTHE_SUBNETS to a larger range."
 
 
 class AddressTaken(EngineError):

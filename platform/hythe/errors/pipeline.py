@@ -10,6 +10,14 @@ class SourceError(HytheError):
     status = 422
 
 
+class StalePush(SourceError):
+    """The pushed commit does not contain a newer one of the branch."""
+
+    code = "stale-push"
+    status = 409
+    default_fix = "Pull, and push again; or replace it: `git push -o force hythe`."
+
+
 class BadArchive(SourceError):
     """The archive is not a safe tarball."""
 

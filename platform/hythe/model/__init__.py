@@ -5,6 +5,7 @@ from hythe.model.base import Base, now
 from hythe.model.certificate import Certificate
 from hythe.model.database import Bell, Database, Write
 from hythe.model.deployment import ENDED, Build, Deployment, Release, Source
+from hythe.model.ending import fail, supersede
 from hythe.model.instance import Instance, Table
 from hythe.model.person import SetupCode, User, UserSession
 from hythe.model.platform import Event, Installation, Registry, Token
@@ -38,5 +39,7 @@ __all__ = [
     "UserSession",
     "Vault",
     "Write",
+    "fail",
     "now",
+    "supersede",
 ]

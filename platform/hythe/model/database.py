@@ -13,6 +13,7 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from hythe.model.app import App
 from hythe.model.base import Base
 from hythe.model.connect import connect
 from hythe.model.platform import Event, Installation
@@ -63,7 +64,9 @@ class Write(Session):
         app_id: int | None = None,
         **data: Any,
     ) -> None:
-        """Record an event."""
+        """Record an event; it says whose it was after the app has gone, too."""
+        if app_id is not None and (app := self.get(App, app_id)) is not None:
+            data = {"app": app.id, "app_name": app.name, **data}
         self.add(Event(kind=kind, message=message, actor=actor, app_id=app_id, data=data))
 
 

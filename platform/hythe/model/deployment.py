@@ -44,7 +44,6 @@ class Source(Base):
     path: Mapped[str] = mapped_column(default="")  # folder with the files, relative to HYTHE_HOME
     commit: Mapped[str | None]
     ref: Mapped[str | None]  # refs/heads/main; of a git URL: the branch, tag or commit asked for
-    previous: Mapped[str | None]  # the commit that the ref pointed to at the push
     message: Mapped[str | None]  # first line of the commit message
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -80,12 +79,11 @@ class Deployment(Base):
     fetching -> queued -> building -> built -> releasing -> rolling -> live; or failed, or
     superseded. The stage that owns a status moves deployments out of it: source/ owns fetching,
     build/ queued and building, release/ built and releasing, run/ rolling; a newer deployment
-    supersedes one that is fetching, queued or rolling, and the end of its app any. A git URL, and a
-    source with buildpacks of other servers, starts at fetching, others at queued, and a deployment
-    without a build (config, rollback, redeploy, restart) at built; release/ queues it when the
-    image of its release is gone. A rebuild gets the image of the serving release back, and is live
-    when it is built. `live` stays when a
-    later one takes over: it ended well.
+    supersedes one that is fetching, queued or rolling, a rollback and the end of its app any. A git
+    URL, and a source with buildpacks of other servers, starts at fetching, others at queued, and a
+    deployment without a build (config, rollback, redeploy, restart) at built; release/ queues it
+    when the image of its release is gone. A rebuild gets the image of the serving release back, and
+    is live when it is built. `live` stays when a later one takes over: it ended well.
     """
 
     __tablename__ = "deployments"
@@ -138,6 +136,7 @@ class Deployment(Base):
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)
     ended_at: Mapped[datetime | None]
+    superseded_by: Mapped[int | None]  # the newer deployment; none when its app was destroyed
 
     @property
     def ended(self) -> bool:

@@ -7,11 +7,11 @@ containers of one installation by the rows of another, or by rows that were left
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, inspect, select, text
 
+from hythe import wholefile
 from hythe.errors import OtherInstallation, PlatformError
 from hythe.model.connect import shown
 from hythe.model.database import Database
@@ -44,13 +44,8 @@ class Record:
             ) from None
 
     def save(self, settings: Settings) -> None:
-        path = settings.installation_file
-        draft = path.with_suffix(".new")
-        with draft.open("w") as file:
-            file.write(json.dumps(asdict(self)) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(path)
+        content = json.dumps(asdict(self)) + "\n"
+        wholefile.write(settings.installation_file, content.encode(), 0o644)
 
 
 def establish(settings: Settings, database: Database) -> tuple[Installation, Vault]:

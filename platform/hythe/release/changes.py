@@ -7,9 +7,20 @@ from sqlalchemy.orm import Session
 
 from hythe import names
 from hythe.errors import Conflict, InvalidValue, NotFound
-from hythe.model import App, Build, ConfigVar, Deployment, Release, Vault, Write
+from hythe.model import (
+    ENDED,
+    App,
+    Build,
+    ConfigVar,
+    Deployment,
+    Release,
+    Vault,
+    Write,
+    supersede,
+)
 from hythe.release.release import config_now, from_build, next_version
 from hythe.settings import Settings
+from hythe.transcript import Transcript
 
 CONFIG_LIMIT = 64 * 1024
 
@@ -92,7 +103,8 @@ class ReleaseChanges:
 
         Returns the deployment and the config keys whose value changes. Keys marked `current` keep
         today's value, since a revoked secret must not come back. The config vars of the app become
-        those of the release.
+        those of the release. Older deployments under way are superseded, or a push that still
+        builds would take the traffic back; a release phase that runs goes on to its end.
         """
         self._release_waiting(tx, app)
         base = self._earlier(tx, app, version)
@@ -122,6 +134,7 @@ class ReleaseChanges:
             actor,
             skip_release_phase=not run_release_phase,
         )
+        self._end_older(tx, app, deployment)
         return deployment, changed
 
     def redeploy(self, tx: Write, app: App, version: int | None, actor: str) -> Deployment:
@@ -165,6 +178,20 @@ class ReleaseChanges:
             build = tx.get_one(Build, deployment.build_id)
             release = from_build(tx, self._vault, self._settings, app, deployment, build)
             deployment.release_id = release.id
+
+    def _end_older(self, tx: Write, app: App, deployment: Deployment) -> None:
+        """End what is under way besides this one; one that has the traffic is run/'s to end."""
+        older = tx.scalars(
+            select(Deployment).where(
+                Deployment.app_id == app.id,
+                Deployment.status.not_in(ENDED),
+                Deployment.kind != "rebuild",  # it brings an image back, and takes no traffic
+                Deployment.id.not_in((deployment.id, app.serving_id or 0)),
+            )
+        ).all()
+        line = supersede(tx, older, deployment)
+        for other in older:
+            Transcript.of(self._settings, other.id).warn(line)
 
     def _earlier(self, tx: Write, app: App, version: int | None) -> Release:
         current = current_release(tx, app)

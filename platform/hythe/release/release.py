@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import func, select
 
+from hythe import network
 from hythe.appjson import AppJson
 from hythe.model import App, Build, ConfigVar, Deployment, Formation, Release, Source, Vault, Write
 from hythe.settings import Settings
@@ -42,7 +43,7 @@ def from_build(
     )
     tx.add(release)
     tx.flush()
-    _first_formation(tx, app.id, spec, about.quantities(), settings.max_instances)
+    _first_formation(tx, settings, deployment, spec, about.quantities())
     return release
 
 
@@ -60,14 +61,29 @@ def _first_config(
 
 
 def _first_formation(
-    tx: Write, app_id: int, spec: ReleaseSpec, wanted: Mapping[str, int], most: int
+    tx: Write,
+    settings: Settings,
+    deployment: Deployment,
+    spec: ReleaseSpec,
+    wanted: Mapping[str, int],
 ) -> None:
     """A process type that appears for the first time gets the instances that app.json says.
 
-    Without that one if it is web, else none.
+    Without that one if it is web, else none. Never more than ps:scale would allow.
     """
-    known = set(tx.scalars(select(Formation.process).where(Formation.app_id == app_id)))
-    for process in spec.processes:
-        if process != RELEASE_PROCESS and process not in known:
-            quantity = min(wanted.get(process, 1 if process == "web" else 0), most)
-            tx.add(Formation(app_id=app_id, process=process, quantity=quantity))
+    app_id = deployment.app_id
+    rows = tx.scalars(select(Formation).where(Formation.app_id == app_id)).all()
+    known = {row.process for row in rows}
+    room = network.ROOM - sum(row.quantity for row in rows)
+    for process in sorted(spec.processes, key=lambda each: (each != "web", each)):
+        if process == RELEASE_PROCESS or process in known:
+            continue
+        asked = wanted.get(process, 1 if process == "web" else 0)
+        quantity = max(0, min(asked, settings.max_instances, room))
+        if quantity < asked:
+            Transcript.of(settings, deployment.id).warn(
+                f"app.json asks for {process}={asked}; {process}={quantity} is all that an app "
+                f"may have ({settings.max_instances} of a type, {network.ROOM} in all)."
+            )
+        room -= quantity
+        tx.add(Formation(app_id=app_id, process=process, quantity=quantity))

@@ -10,7 +10,18 @@ from sqlalchemy import select
 from hythe import logs
 from hythe.engine.port import Container, Engine
 from hythe.errors import EngineError, HytheError, ImageMissing, PlatformError
-from hythe.model import App, Build, Database, Deployment, Release, Vault, Write, now
+from hythe.model import (
+    App,
+    Build,
+    Database,
+    Deployment,
+    Release,
+    Vault,
+    Write,
+    fail,
+    now,
+    supersede,
+)
 from hythe.names import LABEL_APP, LABEL_DEPLOYMENT, Names
 from hythe.release import release as releases
 from hythe.release.phase import ReleasePhase
@@ -45,7 +56,7 @@ class ReleaseStage:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="release", daemon=True)
         self._pool = ThreadPoolExecutor(PARALLEL_PHASES, thread_name_prefix="release-phase")
-        self._phases: set[int] = set()  # apps whose release phase runs
+        self._phases: dict[int, int] = {}  # by app: the deployment whose release phase runs
         self._attempts: Counter[int] = Counter()  # by deployment
 
     def start(self) -> None:
@@ -90,26 +101,25 @@ class ReleaseStage:
         return [(deployment_id, app_id) for app_id, deployment_id in first.items()]
 
     def _is_over(self, container: Container) -> bool:
-        """Whether nobody waits for this release phase."""
+        """Whether nobody waits for this release phase; one that was superseded may end first."""
         with self._database.read() as session:
             deployment = session.get(Deployment, int(container.labels[LABEL_DEPLOYMENT]))
             app = session.get(App, deployment.app_id) if deployment is not None else None
-        return (
-            deployment is None
-            or app is None
-            or app.destroyed_at is not None
-            or deployment.status not in ("built", "releasing")
-        )
+        if deployment is None or app is None or app.destroyed_at is not None:
+            return True
+        if deployment.status == "superseded":
+            return container.state != "running"
+        return deployment.status not in ("built", "releasing")
 
     def _take(self, deployment_id: int, app_id: int) -> None:
         """Carry a deployment on; only a release phase, which may be long, takes a thread."""
-        if app_id in self._phases:
+        if self._phases.get(app_id) == deployment_id:
             return
         try:
             self._get_image_back(deployment_id)
             row = self._prepare(deployment_id)
             if row is not None:
-                self._phases.add(app_id)
+                self._phases[app_id] = deployment_id
                 self._pool.submit(self._run_phase, *row)
         except Exception as error:  # tried again, then the deployment fails
             self._meet(deployment_id, error)
@@ -122,7 +132,7 @@ class ReleaseStage:
         except Exception as error:  # tried again, then the deployment fails
             self._meet(deployment.id, error)
         finally:
-            self._phases.discard(app.id)
+            self._phases.pop(app.id, None)
             if not self._stopping.is_set():
                 self._phase.sweep(self._is_over)
             self._bell.ring(app.id)  # the app's next deployment, or this one again
@@ -157,16 +167,13 @@ class ReleaseStage:
             if deployment.status != "built":
                 return
             text = f"The image of v{release.version} is gone; building it again"
-            if (newer := self._outrun(tx, deployment)) is None:
+            if self._waits_alone(tx, deployment):
                 deployment.status, deployment.source_id = "queued", release.source_id
-            else:
-                text = f"A newer deployment takes over, d{newer}."
-                deployment.status, deployment.ended_at = "superseded", now()
-            Transcript.of(self._settings, deployment_id).step(text)
+                Transcript.of(self._settings, deployment_id).step(text)
             tx.poke(deployment.app_id)
 
-    def _outrun(self, tx: Write, deployment: Deployment) -> int | None:
-        """The newer deployment that waits for its build, if any; older ones give up their place.
+    def _waits_alone(self, tx: Write, deployment: Deployment) -> bool:
+        """Whether it is the newest to wait for its build; older ones give up their place.
 
         One that is being fetched waits as well: it needs the place when it has its files.
         """
@@ -175,12 +182,14 @@ class ReleaseStage:
         )
         for other in tx.scalars(waiting).all():
             if other.id > deployment.id:
-                return other.id
-            other.status, other.ended_at = "superseded", now()
-            text = f"Superseded by a newer {deployment.kind}, d{deployment.id}."
-            Transcript.of(self._settings, other.id).warn(text)
-        tx.flush()  # frees the place of the one that waits
-        return None
+                self._supersede(tx, deployment, other)
+                return False
+            self._supersede(tx, other, deployment)
+        return True
+
+    def _supersede(self, tx: Write, older: Deployment, newer: Deployment) -> None:
+        line = supersede(tx, [older], newer)
+        Transcript.of(self._settings, older.id).warn(line)
 
     def _prepare(self, deployment_id: int) -> tuple[App, Deployment, Release] | None:
         """Make the release; returns what its release phase needs, None when it has none."""
@@ -190,7 +199,7 @@ class ReleaseStage:
                 return None
             app = tx.get_one(App, deployment.app_id)
             if app.destroyed_at:
-                deployment.status, deployment.ended_at = "superseded", now()
+                supersede(tx, [deployment], None)
                 return None
             if deployment.release_id is None:
                 build = tx.get_one(Build, deployment.build_id)
@@ -201,12 +210,15 @@ class ReleaseStage:
             else:
                 release = tx.get_one(Release, deployment.release_id)
             if deployment.status == "built":
+                runs = RELEASE_PROCESS in ReleaseSpec.of(release).processes
+                runs = runs and not deployment.skip_release_phase
+                if runs and app.id in self._phases:
+                    return None  # until that of a superseded deployment has ended
                 if deployment.kind != "restart":
                     Transcript.of(self._settings, deployment.id).step(
                         f"Releasing v{release.version}"
                     )
-                runs = RELEASE_PROCESS in ReleaseSpec.of(release).processes
-                if not runs or deployment.skip_release_phase:
+                if not runs:
                     self._roll(tx, deployment)
                     return None
                 deployment.status = "releasing"
@@ -226,35 +238,20 @@ class ReleaseStage:
             Deployment.app_id == app.id, Deployment.status == "rolling"
         )
         for other in tx.scalars(earlier).all():
-            self._take_over(other, has_traffic=other.id == app.serving_id)
-        tx.flush()
+            if other.id == app.serving_id:  # it has the traffic, so it has succeeded
+                transcript = Transcript.of(self._settings, other.id)
+                transcript.done("Deployed; a newer release follows at once")
+                other.status, other.ended_at = "live", now()
+            else:
+                self._supersede(tx, other, deployment)
+        tx.flush()  # frees the place of the one that rolls
         deployment.status = "rolling"
         tx.poke(app.id)
 
-    def _take_over(self, other: Deployment, *, has_traffic: bool) -> None:
-        """End a rollout for a newer release; one that has the traffic already has succeeded."""
-        transcript = Transcript.of(self._settings, other.id)
-        if has_traffic:
-            transcript.done("Deployed; a newer release follows at once")
-        else:
-            transcript.warn("A newer release takes over.")
-        other.status, other.ended_at = "live" if has_traffic else "superseded", now()
-
     def _fail(self, deployment_id: int, error: HytheError) -> None:
-        Transcript.of(self._settings, deployment_id).warn(f"{error.cause}\n{error.fix}")
         with self._database.write() as tx:
             deployment = tx.get(Deployment, deployment_id)
-            if deployment is None or deployment.status not in ("built", "releasing"):
-                return
-            deployment.status, deployment.ended_at = "failed", now()
-            deployment.error_code = error.code
-            deployment.error_cause, deployment.error_fix = error.cause, error.fix
-            tx.note(
-                "deploy.failed",
-                error.cause,
-                app_id=deployment.app_id,
-                deployment=deployment_id,
-                code=error.code,
-            )
-            tx.poke(deployment.app_id)
+            if deployment is not None and deployment.status in ("built", "releasing"):
+                Transcript.of(self._settings, deployment_id).warn(f"{error.cause}\n{error.fix}")
+                fail(tx, deployment, error)
         self._phase.clean(deployment_id)

@@ -3,7 +3,6 @@
 The control plane's silence changes nothing: what is routed is the last table.
 """
 
-import os
 import select
 import socket
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 from hythe import logs
 from hythe.route.lines import LineSocket, LinkClosed
+from hythe.socketpath import address
 from hythe.wire import Version
 
 log = logs.get(__name__)
@@ -54,7 +54,8 @@ class ControlLink:
         sock.setblocking(False)
         self._dialled = self._inode()  # before the connection: a newer socket is noticed later
         try:
-            sock.connect(os.fspath(self._path))
+            with address(self._path) as here:
+                sock.connect(here)
         except OSError as error:
             sock.close()
             self._away(error.strerror or str(error))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hythe import logs
 from hythe.route.census import Census, State, as_json, as_prometheus
+from hythe.socketpath import address
 
 log = logs.get(__name__)
 
@@ -33,7 +34,8 @@ def open_path(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
     try:
-        sock.bind(os.fspath(path))
+        with address(path) as here:
+            sock.bind(here)
     finally:
         os.umask(before)
     sock.listen(16)

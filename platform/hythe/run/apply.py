@@ -13,7 +13,7 @@ from sqlalchemy import select
 from hythe import logs, network
 from hythe import names as n
 from hythe.engine.port import Engine
-from hythe.errors import AddressTaken, EngineError, ImageMissing, NotFound
+from hythe.errors import AddressTaken, EngineError, EngineLacks, ImageMissing, NetworkFull
 from hythe.model import App, Database, Deployment, Instance, Release, Vault, Write, now
 from hythe.names import Names
 from hythe.run import actions as do
@@ -76,7 +76,7 @@ class Applier:
         for action in actions:
             self._act(desired, slots, action)
         creates = [action for action in actions if isinstance(action, do.Create)]
-        created = self._create(desired, creates)
+        created = self._create(desired, creates, _frees_addresses(desired, actions))
         boots = [slots[action.slot_id] for action in starts]
         boots += [slot for slot, action in zip(created, creates, strict=False) if action.start]
         boots = self.boots.take(boots)
@@ -139,14 +139,25 @@ class Applier:
 
     # Rows
 
-    def _create(self, desired: Desired, creates: Sequence[do.Create]) -> list[Slot]:
-        """Insert rows for the first of them, as many as there are free addresses."""
+    def _create(
+        self, desired: Desired, creates: Sequence[do.Create], others_leave: bool
+    ) -> list[Slot]:
+        """Insert rows for the first of them, as many as there are free addresses.
+
+        Raises NetworkFull when there is no subnet for the app.
+        """
         if not creates:
             return []
         with self._database.read() as session:
             app = session.get_one(App, desired.app_id)
-        if app.subnet is None:
-            network.ensure(self._engine, self._database, self._settings, self._names, app)
+        try:
+            if app.subnet is None:
+                network.ensure(self._engine, self._database, self._settings, self._names, app)
+        except NetworkFull as error:
+            if self._rollout.lacks_room(desired, creates, error):
+                return []
+            raise
+        full: NetworkFull | None = None
         rows: list[Instance] = []
         with self._database.write() as tx:
             held = {slot.address for slot in desired.slots}
@@ -155,8 +166,8 @@ class Applier:
             for action in creates:
                 try:
                     last = network.free_address(app.subnet or "", held, last)
-                except AddressTaken as error:
-                    log.warning("no free address", app=desired.app_id, cause=error.cause)
+                except NetworkFull as error:
+                    full = error
                     break  # the rest follows when those that leave have gone
                 held.add(last)
                 row = Instance(
@@ -169,6 +180,10 @@ class Applier:
                 tx.add(row)
                 rows.append(row)
         self._announce(desired, creates[: len(rows)])
+        if full is not None and (
+            others_leave or not self._rollout.lacks_room(desired, creates[len(rows) :], full)
+        ):
+            log.warning("no free address", app=desired.app_id, cause=full.cause)
         return [Slot.of(row) for row in rows]
 
     def _announce(self, desired: Desired, creates: Sequence[do.Create]) -> None:
@@ -257,7 +272,8 @@ class Applier:
             log.warning("address taken", app=desired.app_id, instance=slot.id, cause=error.cause)
             self._stopper.gone(desired.app_id, slot.id, self._name(desired, slot))
         except EngineError as error:
-            if error.transient or not self._rollout.refuse(desired, slot, error):
+            again = error.transient or isinstance(error, EngineLacks)  # somebody removed it
+            if again or not self._rollout.refuse(desired, slot, error):
                 if isinstance(error, ImageMissing):
                     rebuild(self._settings, self._database, slot.deployment_id)
                 return error
@@ -288,7 +304,7 @@ class Applier:
             raise AddressTaken(f"{slot.address} is not in the app's network any more.")
         try:
             created = self._engine.instances.create(spec)
-        except NotFound:  # the network was deleted by hand, or was never made
+        except EngineLacks:  # the network was deleted by hand, or was never made
             network.ensure(self._engine, self._database, self._settings, self._names, app)
             created = self._engine.instances.create(spec)
         self._engine.instances.start(created.id)
@@ -302,9 +318,6 @@ class Applier:
         if slot.process == WEB:
             self._ask(desired, slot, ReleaseSpec.of(release))
 
-    def _host(self, app_name: str) -> str:
-        return f"{app_name}.{self._settings.domain}"
-
     def _watch(self, desired: Desired, slot: Slot) -> None:
         with self._database.read() as session:
             deployment = session.get_one(Deployment, slot.deployment_id)
@@ -312,5 +325,11 @@ class Applier:
         self._ask(desired, slot, spec)
 
     def _ask(self, desired: Desired, slot: Slot, spec: ReleaseSpec) -> None:
-        host = self._host(desired.app_name)
+        host = self._settings.app_host(desired.app_name)
         self._prober.watch(desired.app_id, slot.id, slot.address, spec.port, host, spec.health_path)
+
+
+def _frees_addresses(desired: Desired, actions: Sequence[do.Action]) -> bool:
+    """Whether instances are on their way out."""
+    leaving = any(isinstance(action, do.Drain | do.Stop) for action in actions)
+    return leaving or any(slot.state == "draining" for slot in desired.slots)

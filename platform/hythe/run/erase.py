@@ -45,7 +45,7 @@ class Eraser:
             if app is not None:
                 app.serving_id = None
                 tx.flush()
-                tx.note("app.destroyed", f"{app.name} is gone")
+                tx.note("app.destroyed", f"{app.name} is gone", app_id=app_id)
                 tx.delete(app)
         log.info("app erased", app=app_id)
 

@@ -166,9 +166,11 @@ class Loop:
     def _tidy(self) -> None:
         """Isolate again, since a firewall may be reloaded; remove what belongs to no app."""
         self._isolate()
+        mine = {**self._names.labels, n.LABEL_KIND: "instance"}
+        running = self._engine.instances.list(mine)  # before the rows: a new app has its row first
         with self._database.read() as session:
             apps = {str(app_id) for app_id in session.scalars(select(App.id))}
-        for found in self._engine.instances.list({**self._names.labels, n.LABEL_KIND: "instance"}):
+        for found in running:
             if found.labels.get(n.LABEL_APP) not in apps:
                 log.warning("removing a container of no app", container=found.name)
                 self._engine.instances.remove(found.id)

@@ -104,17 +104,18 @@ class Publisher:
                     )
                 assert table is not None
                 self._mark_left(tx, table.version)
-            if table != self._table:
+                changed = table != self._table
+                message = self._with_keys(tx, table) if changed else table
+            if changed:
                 self._table = table
-                self._send(self._with_keys(table))
+                self._send(message)
 
-    def _with_keys(self, table: RouteTable) -> RouteTable:
+    def _with_keys(self, tx: Write, table: RouteTable) -> RouteTable:
         """The table as routers need it; as it is stored, it has no private keys."""
         if not any(route.certificates for route in table.routes):
             return table
-        with self._database.read() as session:
-            rows = session.execute(select(Certificate.chain, Certificate.key))
-            sealed = {chain: key for chain, key in rows}
+        rows = tx.execute(select(Certificate.chain, Certificate.key))
+        sealed = {chain: key for chain, key in rows}
         routes = tuple(
             replace(
                 route,
@@ -158,7 +159,7 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
     apps = session.execute(
         select(App.id, App.name).where(App.destroyed_at.is_(None)).order_by(App.id)
     ).all()
-    reserved = {settings.control_host, *(f"{name}.{settings.domain}" for _, name in apps)}
+    reserved = {settings.control_host, *(settings.app_host(name) for _, name in apps)}
     hosts: dict[int, list[str]] = {}
     for app_id, host in session.execute(select(Domain.app_id, Domain.host)):
         if host.partition("/")[0] not in reserved:  # it was free under another HYTHE_DOMAIN
@@ -197,13 +198,13 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
     routes = [
         Route(
             app=name,
-            hosts=(f"{name}.{settings.domain}", *sorted(hosts.get(app_id, []))),
+            hosts=(settings.app_host(name), *sorted(hosts.get(app_id, []))),
             targets=tuple(targets.get(app_id, [])),
             error="H10" if app_id in crashed else "H14",
             certificates=tuple(
                 _shown(
                     certificates.get(app_id, []),
-                    (f"{name}.{settings.domain}", *hosts.get(app_id, [])),
+                    (settings.app_host(name), *hosts.get(app_id, [])),
                 )
             ),
             mode=handling[app_id].mode if app_id in handling else SERVE,

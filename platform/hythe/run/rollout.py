@@ -1,6 +1,7 @@
 """How a rollout ends: live, or failed with a cause, a fix and the app's last lines."""
 
 import contextlib
+from collections.abc import Iterable
 
 from sqlalchemy import select
 
@@ -10,12 +11,13 @@ from hythe.errors import (
     CrashedAtBoot,
     EngineError,
     HytheError,
+    NetworkFull,
     RolloutError,
     Unhealthy,
 )
-from hythe.model import App, Database, Deployment, Domain, Release, now
+from hythe.model import App, Database, Deployment, Domain, Release, fail, now
 from hythe.names import Names
-from hythe.run.actions import Fail
+from hythe.run.actions import Create, Fail
 from hythe.run.desired import Desired, Slot
 from hythe.run.listening import advice, listening
 from hythe.settings import Settings
@@ -52,9 +54,11 @@ class Rollout:
             app = tx.get_one(App, deployment.app_id)
             release = tx.get_one(Release, deployment.release_id)
             domain = tx.scalars(
-                select(Domain.host).where(Domain.app_id == app.id).order_by(Domain.id)
+                select(Domain.host)
+                .where(Domain.app_id == app.id, ~Domain.host.startswith("*"))
+                .order_by(Domain.id)
             ).first()
-            url = self._settings.app_url(domain or f"{app.name}.{self._settings.domain}")
+            url = self._settings.app_url(domain or self._settings.app_host(app.name))
             took = (now() - deployment.created_at).total_seconds()
             verb = "restarted" if deployment.kind == "restart" else "deployed"
             Transcript.of(self._settings, deployment_id).done(
@@ -83,6 +87,17 @@ class Rollout:
         if desired.serving and desired.serving.deployment_id == slot.deployment_id:
             return False
         self._end(slot.deployment_id, error, None)
+        return True
+
+    def lacks_room(self, desired: Desired, creates: Iterable[Create], error: NetworkFull) -> bool:
+        """Instances that are wanted get no address, and none will be free; False if another
+        deployment than the rolling one wants them."""
+        rolling = desired.rolling
+        if rolling is None or (desired.serving and desired.serving == rolling):
+            return False
+        if all(create.deployment_id != rolling.deployment_id for create in creates):
+            return False
+        self._end(rolling.deployment_id, error, None)
         return True
 
     def _explain(self, action: Fail, slot: Slot, container: str) -> RolloutError:
@@ -119,20 +134,8 @@ class Rollout:
             self._show_log(transcript, container)
         with self._database.write() as tx:
             deployment = tx.get_one(Deployment, deployment_id)
-            if deployment.status != "rolling":
-                return
-            deployment.status, deployment.ended_at = "failed", now()
-            deployment.error_code = error.code
-            deployment.error_cause, deployment.error_fix = error.cause, error.fix
-            tx.note(
-                "deploy.failed",
-                error.cause,
-                actor=deployment.created_by,
-                app_id=deployment.app_id,
-                deployment=deployment_id,
-                code=error.code,
-            )
-            tx.poke(deployment.app_id)
+            if deployment.status == "rolling":
+                fail(tx, deployment, error)
 
     def _show_log(self, transcript: Transcript, container: str) -> None:
         with contextlib.suppress(HytheError):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hythe import logs
+from hythe.socketpath import address
 from hythe.wire import LEASE_SECONDS, RouteTable, TableChange, Version
 
 log = logs.get(__name__)
@@ -89,7 +90,8 @@ class Routers:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(self._path))
+        with address(self._path) as here:
+            listener.bind(here)
         self._path.chmod(0o600)
         listener.listen(16)
         self._listener = listener

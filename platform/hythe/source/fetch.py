@@ -18,7 +18,7 @@ from sqlalchemy import select
 from hythe import logs
 from hythe.buildpackpin import BuildpackPin
 from hythe.errors import HytheError, PlatformError
-from hythe.model import App, Database, DeployKey, Deployment, Source, Vault, Write, now
+from hythe.model import App, Database, DeployKey, Deployment, Source, Vault, Write, fail, supersede
 from hythe.settings import Settings
 from hythe.source import buildpack, snapshot
 from hythe.source.gitprocess import GivenUp, Limits
@@ -252,22 +252,11 @@ class Fetcher:
         return wanted
 
     def _fail(self, deployment_id: int, error: HytheError) -> None:
-        Transcript.of(self._settings, deployment_id).warn(f"{error.cause}\n{error.fix}")
         with self._database.write() as tx:
             deployment = _still_fetching(tx, deployment_id)
-            if deployment is None:
-                return
-            deployment.status, deployment.ended_at = "failed", now()
-            deployment.error_code = error.code
-            deployment.error_cause, deployment.error_fix = error.cause, error.fix
-            tx.note(
-                "deploy.failed",
-                error.cause,
-                app_id=deployment.app_id,
-                deployment=deployment_id,
-                code=error.code,
-            )
-            tx.poke(deployment.app_id)
+            if deployment is not None:
+                Transcript.of(self._settings, deployment_id).warn(f"{error.cause}\n{error.fix}")
+                fail(tx, deployment, error)
 
 
 def _still_fetching(tx: Write, deployment_id: int) -> Deployment | None:
@@ -277,6 +266,6 @@ def _still_fetching(tx: Write, deployment_id: int) -> Deployment | None:
         return None
     app = tx.get(App, deployment.app_id)
     if app is None or app.destroyed_at is not None:
-        deployment.status, deployment.ended_at = "superseded", now()
+        supersede(tx, [deployment], None)
         return None
     return deployment

@@ -52,7 +52,12 @@ def advertisement_type(service: Service) -> str:
 async def advertise(repository: Repository, service: Service, protocol: str = "") -> bytes:
     """The body for GET info/refs?service=...; protocol is the request's Git-Protocol header."""
     process = await _start(repository, service, protocol, {}, "--advertise-refs")
-    refs, _ = await asyncio.wait_for(process.communicate(), IDLE_SECONDS)
+    try:
+        refs, _ = await asyncio.wait_for(process.communicate(), IDLE_SECONDS)
+    except TimeoutError:
+        raise GitFailed(f"git took longer than {IDLE_SECONDS} seconds to list the refs.") from None
+    finally:
+        await _end(process)
     if process.returncode:
         raise GitFailed(f"git cannot read the repository of app {repository.app_id}.")
     if "version=2" in protocol and service == "git-upload-pack":

@@ -4,7 +4,8 @@ Runs as `python -I -S hook.py` with the standard library only, since its start i
 push. With git it speaks pkt-lines (gitprotocol-common, githooks(5) "proc-receive"); with the
 control plane, over a unix socket, lines:
 
-    app ID, actor NAME, atomic, command OLD NEW REF ..., an empty line     to the control plane
+    app ID, actor NAME, atomic, force, command OLD NEW REF ..., an empty line
+                                                                           to the control plane
     say TEXT ..., ok REF or ng REF REASON ..., end                         from it, as things happen
 """
 
@@ -15,6 +16,8 @@ from io import BufferedReader, BufferedWriter
 
 Report = dict[bytes, bytes]  # ref: what git is told of it, `ok REF` or `ng REF REASON`
 
+FEATURES = {b"atomic", b"push-options"}
+FORCE = b"force"  # the one push option, see stale.py
 AWAY = b"Hythe is not running"
 LOST = b"lost the connection to Hythe"
 LOST_LINES = (
@@ -25,10 +28,14 @@ LOST_LINES = (
 
 def main() -> None:
     git, result = os.fdopen(0, "rb"), os.fdopen(1, "wb")
-    atomic = greet(git, result)
+    features = greet(git, result)
     commands = read_section(git)
+    options = read_section(git) if b"push-options" in features else []
     try:
-        answer = dial(os.environb[b"HYTHE_SOURCE_SOCKET"], request(commands, atomic))
+        answer = dial(
+            os.environb[b"HYTHE_SOURCE_SOCKET"],
+            request(commands, b"atomic" in features, FORCE in options),
+        )
     except OSError:
         say(b" !     Hythe is not running.", b" !     Start it with: bin/up")
         report = {ref: b"ng %s %s" % (ref, AWAY) for ref in refs(commands)}
@@ -49,9 +56,10 @@ def dial(path: bytes, asked: bytes) -> BufferedReader:
     return os.fdopen(connection.detach(), "rb")
 
 
-def request(commands: list[bytes], atomic: bool) -> bytes:
+def request(commands: list[bytes], atomic: bool, force: bool) -> bytes:
     lines = [b"app " + os.environb[b"HYTHE_APP_ID"], b"actor " + os.environb[b"HYTHE_ACTOR"]]
     lines += [b"atomic"] * atomic
+    lines += [b"force"] * force
     lines += [b"command " + command for command in commands]
     return b"\n".join([*lines, b"", b""])
 
@@ -83,15 +91,15 @@ def refs(commands: list[bytes]) -> list[bytes]:
     return [command.split(b" ", 2)[2] for command in commands]
 
 
-def greet(git: BufferedReader, result: BufferedWriter) -> bool:
-    """Agree on the protocol; return whether the commands are all or nothing."""
+def greet(git: BufferedReader, result: BufferedWriter) -> set[bytes]:
+    """Agree on the protocol; return the features of this push."""
     version, _, features = read_section(git)[0].partition(b"\0")
     if version != b"version=1":
         sys.exit(f"git speaks an unknown proc-receive protocol: {version!r}")
-    atomic = b"atomic" in features.split()
-    write_packet(result, b"version=1\0atomic" if atomic else b"version=1")
+    agreed = FEATURES & set(features.split())
+    write_packet(result, b"version=1\0" + b" ".join(sorted(agreed)))
     write_flush(result)
-    return atomic
+    return agreed
 
 
 def read_section(stream: BufferedReader) -> list[bytes]:

@@ -35,7 +35,6 @@ from hythe.source.repository import Repository
 from hythe.source.submit import submit
 
 KEPT_SNAPSHOTS = 3  # of an app, besides those of deployments under way
-LARGEST_PROCFILE = 64 * 1024  # bytes
 
 log = logs.get(__name__)
 
@@ -51,8 +50,8 @@ class Sent:
     def check(self) -> None:
         """Raise ProcfileError or AppJsonError for what cannot be used."""
         if self.procfile is not None:
-            if len(self.procfile.encode()) > LARGEST_PROCFILE:
-                raise ProcfileError(f"The Procfile is over {LARGEST_PROCFILE // 1024} KiB.")
+            if len(self.procfile.encode()) > procfile.LARGEST:
+                raise ProcfileError(f"The Procfile is over {procfile.LARGEST // 1024} KiB.")
             if not procfile.parse(self.procfile):
                 raise ProcfileError("The Procfile declares nothing.")
         if self.app_json is not None:

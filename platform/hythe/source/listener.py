@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hythe import logs
 from hythe.errors import HytheError
+from hythe.socketpath import address
 
 _ZERO = frozenset("0")
 
@@ -42,6 +43,7 @@ class Push:
     app_id: int = 0
     actor: str = ""
     atomic: bool = False
+    force: bool = False  # `git push -o force`: whatever is on its way
     commands: list[Command] = field(default_factory=list)
 
     @classmethod
@@ -56,6 +58,8 @@ class Push:
                     push.actor = rest
                 case "atomic":
                     push.atomic = True
+                case "force":
+                    push.force = True
                 case "command":
                     push.commands.append(Command(*rest.split(" ", 2)))
                 case "":
@@ -83,11 +87,8 @@ class Listener(socketserver.ThreadingUnixStreamServer):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.unlink(missing_ok=True)
         os.fchmod(self.socket.fileno(), 0o600)
-        folder = os.open(self.path.parent, os.O_PATH | os.O_DIRECTORY)
-        try:  # an address holds 107 bytes at most, a path may be longer
-            self.socket.bind(f"/proc/self/fd/{folder}/{self.path.name}")
-        finally:
-            os.close(folder)
+        with address(self.path) as here:
+            self.socket.bind(here)
 
     def start(self) -> None:
         threading.Thread(
@@ -125,8 +126,10 @@ class _Conversation(socketserver.StreamRequestHandler):
             self._say(" !     Hythe could not take the push; its log says why.")
         return {command.ref: "not taken in" for command in push.commands}
 
-    def _say(self, line: str) -> None:
-        self.wfile.write(f"say {line}\n".encode(errors="surrogateescape"))
+    def _say(self, text: str) -> None:
+        """A name of the pusher's in it may hold line breaks, and must not become an answer."""
+        lines = "".join(f"say {line}\n" for line in text.split("\n"))
+        self.wfile.write(lines.encode(errors="surrogateescape"))
 
     def _decide(self, results: dict[str, str | None]) -> None:
         lines = [f"ng {ref} {why}" if why else f"ok {ref}" for ref, why in results.items()]

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from hythe import logs
 from hythe.errors import HytheError, SourceError
-from hythe.model import Database, Deployment, Source, now
+from hythe.model import Database, Deployment, Source, fail
 from hythe.settings import Settings
 from hythe.transcript import Transcript
 
@@ -74,12 +74,8 @@ class Refill:
             "The source of this release is not in the repository any more.",
             "Push it again: `git push hythe`, or upload the folder with `hythe deploy`.",
         )
-        Transcript.of(self._settings, deployment_id).warn(f"{error.cause}\n{error.fix}")
         with self._database.write() as tx:
             deployment = tx.get(Deployment, deployment_id)
-            if deployment is None or deployment.status != "queued":
-                return
-            deployment.status, deployment.ended_at = "failed", now()
-            deployment.error_code = error.code
-            deployment.error_cause, deployment.error_fix = error.cause, error.fix
-            tx.poke(deployment.app_id)
+            if deployment is not None and deployment.status == "queued":
+                Transcript.of(self._settings, deployment_id).warn(f"{error.cause}\n{error.fix}")
+                fail(tx, deployment, error)

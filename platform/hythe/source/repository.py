@@ -19,6 +19,7 @@ from string import Template
 
 import git
 
+from hythe import wholefile
 from hythe.errors import GitFailed, PlatformError, SourceError
 from hythe.settings import Settings
 from hythe.source import hook
@@ -47,6 +48,7 @@ _CONFIG = Template("""\
 	fsckObjects = true
 [receive]
 	procReceiveRefs = refs
+	advertisePushOptions = true
 	maxInputSize = $limit
 	autogc = false
 	denyDeletes = true
@@ -241,8 +243,5 @@ def _write(path: Path, text: str, mode: int = 0o644) -> bool:
             return False
     except FileNotFoundError:
         path.parent.mkdir(exist_ok=True)
-    new = path.with_name(f"{path.name}.new")
-    new.write_text(text)
-    new.chmod(mode)
-    new.replace(path)
+    wholefile.write(path, text.encode(), mode)
     return True

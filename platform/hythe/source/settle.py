@@ -8,9 +8,10 @@ went away, or a restart, changes nothing.
 import contextlib
 import shutil
 import threading
+import time
 from collections import defaultdict
 
-from sqlalchemy import exists, select
+from sqlalchemy import Exists, exists, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -19,9 +20,11 @@ from hythe.errors import HytheError
 from hythe.model import App, Bell, Database, Deployment, Event, Release, Source, Write
 from hythe.settings import Settings
 from hythe.source import snapshot
+from hythe.source.heir import last_heir
 from hythe.source.repository import HELD, KEPT, Repository
 
 RESYNC_SECONDS = 60
+ASIDE = "repositories-without-app"  # in HYTHE_HOME
 
 log = logs.get(__name__)
 
@@ -46,7 +49,7 @@ class Settler:
         for repository in self._repositories():
             held = repository.refs(HELD)
             self._open[repository.app_id].update(int(ref.rpartition("/")[2]) for ref in held)
-        self._bell.ring(*self._open)
+        self._bell.ring(*(repository.app_id for repository in self._repositories()))
         self._thread.start()
 
     def stop(self) -> None:
@@ -63,8 +66,10 @@ class Settler:
                 return
             with self._database.read() as session:
                 rows = _rows(session, held)
-            if len(rows) == len(held) and not any(deployment.ended for deployment, _, _ in rows):
-                return
+                if len(rows) == len(held) and not any(
+                    last_heir(session, deployment).ended for deployment, _, _ in rows
+                ):
+                    return
             with self._database.write() as tx:  # in which nobody holds a source or moves a ref
                 self._settle(tx, app_id)
             Repository(self._settings, app_id).tidy()
@@ -75,8 +80,10 @@ class Settler:
         refs: dict[str, str | None] = {}
         settled = held - {source.id for _, source, _ in rows}  # never committed
         for deployment, source, version in rows:
-            if deployment.ended:
-                refs.update(_outcome(deployment, source, version))
+            last = last_heir(tx, deployment)
+            if last.ended:
+                live = last.status == "live" and deployment.kind == "push"
+                refs.update(_outcome(source, version, live))
                 settled.add(source.id)
         refs.update({f"{HELD}{source_id}": None for source_id in settled})
         Repository(self._settings, app_id).move(refs)
@@ -108,26 +115,38 @@ class Settler:
                     log.error("settling failed", app=app_id, error=str(error))
 
     def _clear(self, app_id: int) -> None:
-        """Remove the code and the snapshots of an app whose row is gone.
+        """Remove the code and the snapshots of an app that was destroyed.
 
-        A database without apps that never saw one destroyed is not the one of this code: it stays.
+        The code of one that the database does not know is moved aside: this may be a copy of
+        yesterday, and the only place of what was uploaded since.
         """
         repository = Repository(self._settings, app_id)
         if not repository.path.exists():
             return
         with self._database.read() as session:
-            if session.get(App, app_id) is not None or not _saw_apps(session):
+            if session.get(App, app_id) is not None:
                 return
+            destroyed = session.scalar(select(_destroyed(app_id)))
         with self._lock:
             self._open.pop(app_id, None)
-            shutil.rmtree(repository.path, ignore_errors=True)
+            if destroyed:
+                shutil.rmtree(repository.path, ignore_errors=True)
+            else:
+                _move_aside(self._settings, repository)
             shutil.rmtree(snapshot.folder(self._settings, app_id), ignore_errors=True)
             snapshot.lock_file(self._settings, app_id).unlink(missing_ok=True)
 
 
-def _saw_apps(session: Session) -> bool:
-    destroyed = exists().where(Event.kind == "app.destroyed")
-    return bool(session.scalar(select(exists().select_from(App) | destroyed)))
+def _destroyed(app_id: int) -> Exists:
+    return exists().where(Event.kind == "app.destroyed", Event.data["app"].as_integer() == app_id)
+
+
+def _move_aside(settings: Settings, repository: Repository) -> None:
+    aside = settings.home / ASIDE
+    aside.mkdir(mode=0o700, exist_ok=True)
+    to = aside / f"{repository.app_id}-{time.strftime('%Y%m%d-%H%M%S')}.git"
+    repository.path.rename(to)
+    log.warning("code of no app of this database moved aside", app=repository.app_id, to=str(to))
 
 
 def _rows(session: Session, sources: set[int]) -> list[tuple[Deployment, Source, int | None]]:
@@ -142,10 +161,10 @@ def _rows(session: Session, sources: set[int]) -> list[tuple[Deployment, Source,
     return [(deployment, source, version) for deployment, source, version in found]
 
 
-def _outcome(deployment: Deployment, source: Source, version: int | None) -> dict[str, str | None]:
+def _outcome(source: Source, version: int | None, live: bool) -> dict[str, str | None]:
     refs: dict[str, str | None] = {}
     if version is not None:
         refs[f"{KEPT}{version}"] = source.kept
-    if deployment.status == "live" and deployment.kind == "push" and source.ref:
+    if live and source.ref:
         refs[source.ref] = source.commit
     return refs

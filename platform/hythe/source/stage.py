@@ -14,11 +14,13 @@ from hythe.model import App, Database, Deployment, Source, Vault
 from hythe.settings import Settings
 from hythe.source import snapshot, tarball
 from hythe.source.fetch import Fetcher
+from hythe.source.heir import last_heir
 from hythe.source.intake import Intake, Sent, open_app
 from hythe.source.listener import Command, Listener, Push, Say
 from hythe.source.refill import Refill
 from hythe.source.repository import Repository, require_git
 from hythe.source.settle import Settler
+from hythe.source.stale import require_current
 from hythe.source.verdict import verdict
 from hythe.transcript import Transcript
 
@@ -84,7 +86,7 @@ class SourceStage:
         for command in push.commands:
             if not results[command.ref]:
                 try:
-                    deployment = self._take_push(app, command, push.actor)
+                    deployment = self._take_push(app, command, push)
                 except HytheError as error:
                     say(f" !     {error.cause}")
                     say(f" !     {error.fix}")
@@ -126,7 +128,7 @@ class SourceStage:
         """The app's repository, ready for git."""
         return self.intake.repository(app)
 
-    def _take_push(self, app: App, command: Command, actor: str) -> Deployment:
+    def _take_push(self, app: App, command: Command, push: Push) -> Deployment:
         repository = Repository(self._settings, app.id)
         commit = repository.commit(command.new)
         source = Source(
@@ -134,27 +136,40 @@ class SourceStage:
             tree=commit.tree,
             commit=commit.id,
             ref=command.ref,
-            previous=command.seen,
             message=commit.subject,
-            created_by=actor,
+            created_by=push.actor,
         )
         with self.intake.open(app.id):
+            if not push.force:
+                with self._database.read() as session:
+                    require_current(session, repository, command)
             return self.intake.take(app, self.intake.files(app, repository, source, "push"))
 
     def _follow(self, deployment: Deployment, say: Say) -> bool:
-        """Say the transcript's lines as they come; False when Hythe stops before the end."""
-        ended = False
+        """Say the transcript's lines as they come, then those of the heir that took over.
+
+        Returns False when Hythe stops before the end.
+        """
+        current = deployment.id
+        while (last := self._say_all(current, say)) is not None and last.id != current:
+            current = last.id
+        return last is None or last.ended
+
+    def _say_all(self, deployment_id: int, say: Say) -> Deployment | None:
+        """Say one transcript; returns its last heir, or None when the app is gone."""
+        last: Deployment | None = None
 
         def finished() -> bool:
-            nonlocal ended
+            nonlocal last
             with self._database.read() as session:
-                row = session.get(Deployment, deployment.id)
-            ended = row is None or row.ended
-            return ended or self._stopping.is_set()
+                row = session.get(Deployment, deployment_id)
+                last = last_heir(session, row) if row is not None else None
+            over = last is None or last.ended or last.id != deployment_id
+            return over or self._stopping.is_set()
 
-        for line in Transcript.of(self._settings, deployment.id).follow(finished):
+        for line in Transcript.of(self._settings, deployment_id).follow(finished):
             say(line)
-        return ended
+        return last
 
     def _end(self, deployment: Deployment) -> str | None:
         """Why the push is rejected; when it is not, the branch has been moved."""

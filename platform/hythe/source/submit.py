@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from hythe.buildpackpin import BuildpackPin
 from hythe.errors import NotFound
-from hythe.model import App, Deployment, Source, Write, now
+from hythe.model import App, Deployment, Source, Write, supersede
 from hythe.settings import Settings
 from hythe.transcript import Transcript
 
@@ -24,7 +24,11 @@ def submit(
     if app is None or app.destroyed_at:
         raise NotFound("There is no such app any more.")
     unfetched = any(BuildpackPin.read(pin).unfetched for pin in source.buildpacks or ())
-    waiting = _supersede(tx, app)
+    waiting = tx.scalars(
+        select(Deployment).where(
+            Deployment.app_id == app.id, Deployment.status.in_(["fetching", "queued"])
+        )
+    ).all()
     tx.add(source)
     tx.flush()
     deployment = Deployment(
@@ -35,10 +39,9 @@ def submit(
         source_id=source.id,
         created_by=source.created_by,
     )
-    tx.add(deployment)
-    tx.flush()
+    line = supersede(tx, waiting, deployment)
     for old in waiting:
-        Transcript.of(settings, old.id).warn(f"Superseded by a newer {kind}, d{deployment.id}.")
+        Transcript.of(settings, old.id).warn(line)
     transcript = Transcript.of(settings, deployment.id)
     for warning in warnings:
         transcript.warn(warning)
@@ -68,18 +71,3 @@ def _description(source: Source) -> str:
             return f"Deploy upload {source.tree[:7]}"
         case _:
             return f"Deploy {(source.commit or source.tree)[:7]}"
-
-
-def _supersede(tx: Write, app: App) -> list[Deployment]:
-    waiting = list(
-        tx.scalars(
-            select(Deployment).where(
-                Deployment.app_id == app.id, Deployment.status.in_(["fetching", "queued"])
-            )
-        )
-    )
-    for old in waiting:
-        old.status = "superseded"
-        old.ended_at = now()
-    tx.flush()  # frees the place of the one that waits
-    return waiting

@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from hythe.errors import BootTimeout, CrashedAtBoot, ReleaseError, RolloutError, Unhealthy
 from hythe.model import App, Deployment, Release
+from hythe.source.heir import last_heir
 
 _UNHEALTHY = frozenset(
     error.code for error in (RolloutError, BootTimeout, CrashedAtBoot, Unhealthy)
@@ -15,10 +16,12 @@ def verdict(session: Session, deployment_id: int) -> str | None:
     deployment = session.get(Deployment, deployment_id)
     if deployment is None:
         return "the app was destroyed"
+    deployment = last_heir(session, deployment)
     if deployment.status == "live":
         return None
     if deployment.status == "superseded":
-        return "superseded by a newer push"
+        newer = session.get(Deployment, deployment.superseded_by or 0)
+        return f"superseded by a newer {newer.kind}, d{newer.id}" if newer else "its app is gone"
     return f"{_what_failed(session, deployment)}, {_what_serves(session, deployment.app_id)}"
 
 

@@ -44,6 +44,14 @@ def test_a_certificate_is_kept_sealed_and_never_shown(
         assert b"PRIVATE" not in session.scalars(select(Certificate.key)).one()
 
 
+def test_a_certificate_for_an_app_below_a_path(api: httpx.Client) -> None:
+    for path in ("/shop", "/store"):
+        api.post("/v1/apps/shop/domains", json={"host": "example.com", "path": path})
+    made = add(api, "example.com")
+    assert made.status_code == 201, made.text
+    assert made.json()["serves"] == ["example.com"]
+
+
 def test_one_with_the_same_names_is_replaced(api: httpx.Client) -> None:
     add(api, "shop.example.com")
     add(api, "shop.example.com", serial=2)

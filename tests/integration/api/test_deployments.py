@@ -10,7 +10,7 @@ import httpx
 import pytest
 from builders import make_app, make_deployment, make_release
 
-from hythe.model import App, Deployment, now
+from hythe.model import App, Deployment, now, supersede
 from hythe.settings import Settings
 from hythe.transcript import Transcript
 
@@ -230,3 +230,29 @@ def test_followers_hold_no_threads(plane: ControlPlane, api: httpx.Client, shop:
         assert api.get("/v1/apps").status_code == 200
         for stream in streams:
             stream.__exit__(None, None, None)
+
+
+def test_a_deployment_names_the_one_that_carries_its_code_on(
+    plane: ControlPlane, api: httpx.Client, shop: App
+) -> None:
+    """A config var that was set during its rollout, say; by a push of other code it has none."""
+    with plane.database.write() as tx:
+        app = tx.get_one(App, shop.id)
+        release = make_release(tx, plane.vault, plane.settings, app, version=3)
+        old = make_deployment(tx, app, release, "rolling")
+        other = make_deployment(tx, app, status="queued")
+        old.source_id = release.source_id
+        heir = Deployment(
+            app_id=app.id,
+            kind="config",
+            status="built",
+            source_id=old.source_id,
+            created_by="me",
+        )
+        supersede(tx, [old], heir)
+        push = Deployment(app_id=app.id, kind="push", created_by="me")
+        supersede(tx, [other], push)
+    found = {one["id"]: one for one in api.get("/v1/apps/shop/deployments").json()["items"]}
+    assert found[old.id]["heir"] == heir.id
+    assert found[other.id]["heir"] is None
+    assert found[heir.id]["heir"] is None

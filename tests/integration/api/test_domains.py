@@ -31,6 +31,19 @@ def test_domains_are_added_and_removed(plane: ControlPlane, api: httpx.Client) -
     assert hosts(api) == ["shop.localhost"]
 
 
+@pytest.mark.parametrize(
+    ("domain", "url"),
+    [
+        ({"host": "example.com", "path": "/shop"}, "http://example.com:8080/shop"),
+        ({"host": "*.example.com"}, None),
+    ],
+)
+def test_the_url_of_a_domain_can_be_opened(
+    api: httpx.Client, domain: dict[str, str], url: str | None
+) -> None:
+    assert api.post(PATH, json=domain).json()["url"] == url
+
+
 def test_a_domain_of_another_app_is_refused(api: httpx.Client) -> None:
     api.post("/v1/apps/other/domains", json={"host": "a.example.com"})
     answer = api.post(PATH, json={"host": "A.example.com"})

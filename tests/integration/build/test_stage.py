@@ -84,7 +84,7 @@ def test_a_build_of_a_destroyed_app_ends_quietly(builds: Builds, start: Start) -
         tx.get_one(App, builds.app_id).destroyed_at = now()
     stage.forget(builds.app_id)
     ended = builds.wait(deployment, until=lambda each: each.ended)
-    assert (ended.status, ended.error_code) == ("failed", None)
+    assert (ended.status, ended.superseded_by) == ("superseded", None)
     assert builds.containers() == []
     assert not (builds.settings.home / "cache" / str(builds.app_id)).exists()
 

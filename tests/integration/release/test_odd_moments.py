@@ -7,6 +7,7 @@ from builders import make_app, make_build, make_deployment, make_release
 from hythe.engine.memory import Memory, Program
 from hythe.model import App, Database, Deployment, Vault, now
 from hythe.names import LABEL_KIND, Names
+from hythe.release.changes import ReleaseChanges
 from hythe.release.stage import ReleaseStage
 from hythe.run.erase import Eraser
 from hythe.settings import Settings
@@ -135,6 +136,45 @@ def test_long_release_phases_do_not_hold_up_the_rollback_of_another_app(
                 return session.get_one(Deployment, last).status
 
         assert wait(lambda: status() == "rolling", 4)
+    finally:
+        stage.stop()
+
+
+def test_a_rollback_neither_waits_for_a_release_phase_nor_kills_it(
+    settings: Settings, database: Database
+) -> None:
+    memory = Memory()
+    memory.images_add("sha256:one")
+    app_id, pushed = push(database)
+    vault = Vault.open(settings.key_file)
+    with database.write() as tx:
+        app = tx.get_one(App, app_id)
+        make_deployment(tx, app, make_release(tx, vault, settings, app))
+    stage = make(settings, database, memory)
+    stage.start()
+    try:
+
+        def status(deployment_id: int) -> str:
+            with database.read() as session:
+                return session.get_one(Deployment, deployment_id).status
+
+        assert wait(lambda: phases(memory) == ["running"])
+        with database.write() as tx:
+            app = tx.get_one(App, app_id)
+            back, _ = ReleaseChanges(settings, vault).rollback(tx, app, 1, "me")
+        assert wait(lambda: status(back.id) == "rolling", 4)
+        stage._phase.sweep(stage._is_over)
+        assert (status(pushed), phases(memory)) == ("superseded", ["running"])
+        with database.write() as tx:
+            build = make_build(tx, app, {"web": "serve", "release": "migrate"})
+            newer = make_deployment(tx, app, status="built")
+            newer.build_id = build.id
+            tx.poke(app_id)
+        time.sleep(0.3)
+        assert status(newer.id) == "built"  # one release phase of an app at a time
+        memory.engine.instances.stop(memory.engine.instances.list({})[0].id, 0)
+        assert wait(lambda: status(newer.id) == "releasing", 4)
+        assert status(pushed) == "superseded"
     finally:
         stage.stop()
 

@@ -9,6 +9,7 @@ import pytest
 from builders import make_app, make_build, make_deployment, make_release
 from sqlalchemy import select
 
+from hythe import network
 from hythe.engine.memory import Memory, Program
 from hythe.errors import EngineAway
 from hythe.model import (
@@ -216,6 +217,28 @@ def test_app_json_applies_when_keys_and_types_first_appear(
         assert again == {"GREETING": "Hello", "KEY": config["KEY"]}
         quantities = {row.process: row.quantity for row in session.scalars(select(Formation))}
     assert quantities == {"web": 2, "worker": 3, "clock": 0}
+
+
+def test_app_json_gets_no_more_instances_than_the_network_holds_twice(
+    stage: ReleaseStage, database: Database, vault: Vault, settings: Settings
+) -> None:
+    with database.write() as tx:  # so that the stage sees it with its app.json only
+        app = make_app(tx)
+        build = make_build(tx, app, {"web": "serve", "worker": "work"})
+        formation = {"web": {"quantity": 60}, "worker": {"quantity": 130}}
+        source = tx.get_one(Source, build.source_id)
+        source.app_json = vault.seal(json.dumps({"formation": formation}))
+        deployment = Deployment(
+            app_id=app.id, kind="push", status="built", build_id=build.id, created_by="test"
+        )
+        tx.add(deployment)
+        tx.poke(app.id)
+    wait_for(database, deployment.id, "rolling")
+    with database.read() as session:
+        quantities = {row.process: row.quantity for row in session.scalars(select(Formation))}
+    assert quantities == {"web": 60, "worker": network.ROOM - 60}
+    said, _ = Transcript.of(settings, deployment.id).read()
+    assert f"app.json asks for worker=130; worker={network.ROOM - 60} is all" in said
 
 
 @pytest.mark.parametrize("status", ["fetching", "queued"])

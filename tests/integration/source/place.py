@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hythe.errors import HytheError
-from hythe.model import App, Database, Deployment, Release, Vault, now
+from hythe.model import App, Database, Deployment, Release, Vault, now, supersede
 from hythe.settings import Settings
 from hythe.source import git_http
 from hythe.source.repository import Repository
@@ -78,6 +78,21 @@ class LaterStages:
             row = tx.get_one(Deployment, deployment.id)
             row.release_id, row.status = release.id, "rolling"
             return release.version
+
+    def set_config(self, deployment: Deployment) -> Deployment:
+        """A config var is set during a rollout: a release of the same code takes over."""
+        with self.database.write() as tx:
+            old = tx.get_one(Deployment, deployment.id)
+            heir = Deployment(
+                app_id=old.app_id,
+                kind="config",
+                status="rolling",
+                source_id=old.source_id,
+                created_by="test",
+            )
+            line = supersede(tx, [old], heir)
+            Transcript.of(self.settings, old.id).warn(line)
+        return heir
 
     def go_live(self, deployment: Deployment) -> int:
         version = self.release(deployment)

@@ -83,14 +83,34 @@ def test_source_that_was_never_committed_is_let_go_at_the_start(place: Place) ->
     again.stop()
 
 
-def test_a_database_that_knows_no_apps_costs_no_code(place: Place) -> None:
-    app = place.app()
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_database_that_never_knew_the_app_costs_no_code(place: Place, others: int) -> None:
+    """It is that of yesterday, say, and the app is of today."""
+    for number in range(others):
+        place.app(f"old{number}")
+        with place.database.write() as tx:
+            tx.note("app.destroyed", "another is gone", app=77)
+    app = App(id=9, name="new")
     repository = place.repository(app)
     repository.ensure("main")
-    with place.database.write() as tx:
-        tx.delete(tx.get_one(App, app.id))
+    copy = make_copy(place, app)
+    head = copy.git("rev-parse", "HEAD")
+    repository.git("fetch", "-q", str(copy.folder), "HEAD:refs/hythe/v1")
     Settler(place.settings, place.database)._clear(app.id)
-    assert repository.path.exists()
+    (aside,) = (place.settings.home / "repositories-without-app").glob("9-*.git")
+    assert not repository.path.exists()
+    assert copy.git(f"--git-dir={aside}", "rev-parse", "refs/hythe/v1") == head
+
+
+def test_a_start_does_not_give_an_apps_code_to_a_later_one(place: Place) -> None:
+    """Ids are given again after a database of yesterday was restored."""
+    place.stage.stop()
+    lost = place.repository(App(id=9))
+    lost.ensure("main")
+    again = place.another_stage()
+    again.start()
+    eventually(lambda: not lost.path.exists(), "moved aside at the start")
+    again.stop()
 
 
 def test_destroyed_app_leaves_no_code(place: Place) -> None:
@@ -103,7 +123,7 @@ def test_destroyed_app_leaves_no_code(place: Place) -> None:
         tx.delete(tx.get_one(Deployment, deployment.id))
         tx.flush()
         tx.delete(tx.get_one(App, app.id))
-        tx.note("app.destroyed", "it is gone")
+        tx.note("app.destroyed", "it is gone", app=app.id)
         tx.poke(app.id)
     assert push.end() == 1
     assert "(the app was destroyed)" in push.output

@@ -25,6 +25,18 @@ def test_the_environment_wins_over_files(tmp_path: Path) -> None:
     assert env["UV_DEFAULT_INDEX"] == "https://uv/simple"
 
 
+def test_passwords_in_its_urls_are_known_in_every_spelling() -> None:
+    host = {
+        "PIP_INDEX_URL": "https://bob:p%40ssw0rd@one/simple",
+        "UV_INDEX": "own=https://token-alone@two/s https://three/s",
+        "HTTPS_PROXY": "http://ann:hunter22@proxy:3128",
+        "SSL_CERT_FILE": "/nowhere",
+    }
+    assert registries(host, ()).passwords() == {
+        "bob:p%40ssw0rd", "p%40ssw0rd", "p@ssw0rd", "token-alone", "ann:hunter22", "hunter22",
+    }  # fmt: skip
+
+
 def test_folders_of_the_host_are_left_out() -> None:
     host = {"PIP_FIND_LINKS": "/srv/wheels", "PIP_EXTRA_INDEX_URL": "file:///srv/x https://two/s"}
     env = registries(host, ()).env

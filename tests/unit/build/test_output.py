@@ -29,6 +29,11 @@ def test_secrets_and_control_characters_do_not_get_through(tmp_path: Path) -> No
     assert lines == ["       token [secret]"]
 
 
+def test_half_a_secret_at_the_end_of_a_long_line_does_not_get_through(tmp_path: Path) -> None:
+    lines, _ = written(tmp_path, "x" * (LARGEST_LINE - 4) + "hunter22", secrets=("hunter22",))
+    assert "hunt" not in lines[0]
+
+
 def test_a_progress_line_keeps_its_last_state_and_long_ones_end(tmp_path: Path) -> None:
     lines, _ = written(tmp_path, "1%\r50%\r100%", "x" * 10_000)
     assert lines[0] == "       100%"

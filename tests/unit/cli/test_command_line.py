@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from hythe.cli import main as main_module
 from hythe.cli.main import main
 from hythe.cli.registry import cli
 
@@ -75,3 +76,24 @@ def test_it_imports_nothing_slow_until_it_must() -> None:
         env={"PYTHONPATH": ":".join(sys.path)},
     )  # fmt: skip
     assert ran.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "app.py"), "Permission denied: app.py."),
+        (EOFError(), "The input ended before the answer."),
+    ],
+)
+def test_a_file_or_an_input_that_fails_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, said: str
+) -> None:
+    class Failing:
+        registered_commands = cli.registered_commands
+
+        def __call__(self, **_: object) -> None:
+            raise error
+
+    monkeypatch.setattr(main_module, "cli", Failing())
+    assert main_module.main(["deploy"]) == 1
+    assert said in capsys.readouterr().err

@@ -130,6 +130,31 @@ def test_a_rollback_repeats_the_release_before_and_says_which_keys_change(
         assert deployment.skip_release_phase
 
 
+@pytest.mark.parametrize("status", ["fetching", "queued", "building", "releasing", "rolling"])
+def test_a_rollback_ends_what_is_under_way(
+    app: App, database: Database, changes: ReleaseChanges, status: str
+) -> None:
+    """Or a push that still builds would take the traffic back minutes later."""
+    with database.write() as tx:
+        older = make_deployment(tx, app, status=status)
+        deployment, _ = changes.rollback(tx, tx.get_one(App, app.id), 1, "me")
+        assert (older.status, older.superseded_by) == ("superseded", deployment.id)
+        assert deployment.status == "built"
+
+
+def test_a_rollback_leaves_what_has_the_traffic_to_its_end(
+    app: App, settings: Settings, database: Database, vault: Vault, changes: ReleaseChanges
+) -> None:
+    with database.write() as tx:
+        row = tx.get_one(App, app.id)
+        third = make_release(tx, vault, settings, row, version=3)
+        switched = make_deployment(tx, row, third, "rolling")
+        row.serving_id = switched.id
+        rebuilt = make_deployment(tx, row, status="queued", kind="rebuild")
+        changes.rollback(tx, row, 1, "me")
+        assert (switched.status, rebuilt.status) == ("rolling", "queued")
+
+
 def test_a_rollback_leaves_current_keys_as_they_are(
     app: App, database: Database, vault: Vault, changes: ReleaseChanges
 ) -> None:

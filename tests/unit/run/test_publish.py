@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from builders import make_app, make_deployment, make_release
 
-from hythe.model import App, Database, Domain, Instance, Vault, Write
+from hythe.errors import PlatformError
+from hythe.model import App, Certificate, Database, Domain, Instance, Vault, Write, now
 from hythe.run.publish import Publisher
 from hythe.settings import Settings
 from hythe.wire import RouteTable
@@ -135,6 +136,29 @@ def test_a_refresh_publishes_what_changed_without_a_deploy(
         tx.add(Domain(app_id=app.id, host="new.example.com"))
     publisher.refresh()
     assert "new.example.com" in sent[-1].routes[0].hosts
+
+
+def test_a_table_that_could_not_be_sent_is_sent_the_next_time(
+    app: App, publisher: Publisher, database: Database, vault: Vault, sent: list[RouteTable]
+) -> None:
+    publisher.publish()
+    with database.write() as tx:
+        certificate = Certificate(
+            app_id=app.id,
+            fingerprint="1",
+            names=["shop.example.com"],
+            chain="chain",
+            key=b"not sealed",
+            expires_at=now(),
+        )
+        tx.add(certificate)
+    with pytest.raises(PlatformError):
+        publisher.publish()
+    with database.write() as tx:
+        tx.get_one(Certificate, certificate.id).key = vault.seal("key")
+    publisher.refresh()
+    assert [table.version for table in sent] == [(9, 1), (9, 2)]
+    assert sent[-1].routes[0].certificates[0].key == "key"
 
 
 def test_no_app_gets_the_control_planes_name(

@@ -25,9 +25,9 @@ def test_listener_reads_what_the_hook_asks(monkeypatch) -> None:  # type: ignore
     monkeypatch.setenv("HYTHE_ACTOR", "Ada L")
     zero, one = "0" * 40, "1" * 40
     commands = [f"{zero} {one} refs/heads/main", f"{one} {zero} refs/heads/été"]
-    asked = hook.request([command.encode() for command in commands], True)
+    asked = hook.request([command.encode() for command in commands], True, True)
     push = Push.read(asked.decode().splitlines(keepends=True))
-    assert (push.app_id, push.actor, push.atomic) == (7, "Ada L", True)
+    assert (push.app_id, push.actor, push.atomic, push.force) == (7, "Ada L", True, True)
     assert push.commands == [
         Command(zero, one, "refs/heads/main"), Command(one, zero, "refs/heads/été"),
     ]  # fmt: skip

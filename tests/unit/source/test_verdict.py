@@ -2,7 +2,8 @@
 
 import pytest
 
-from hythe.model import App, Database, Deployment, Release
+from hythe.errors import BuildError
+from hythe.model import App, Database, Deployment, Release, Source, fail, supersede
 from hythe.source.verdict import verdict
 
 
@@ -47,7 +48,6 @@ def _deployment(tx, app, status, code, version):  # type: ignore[no-untyped-def]
         ("failed", "R10", 7, "v7 never became healthy, v1 still serves"),
         ("failed", "H10", 7, "v7 never became healthy, v1 still serves"),
         ("failed", "engine", 7, "v7 failed (engine), v1 still serves"),
-        ("superseded", None, 7, "superseded by a newer push"),
     ],
 )
 def test_verdict_names_what_failed_and_what_serves(
@@ -56,6 +56,38 @@ def test_verdict_names_what_failed_and_what_serves(
     deployment_id = make_deployment(database, status, code, version)
     with database.read() as session:
         assert verdict(session, deployment_id) == words
+
+
+def test_who_took_over_is_named(database: Database) -> None:
+    deployment_id = make_deployment(database, "rolling", version=7)
+    with database.write() as tx:
+        old = tx.get_one(Deployment, deployment_id)
+        new = Deployment(app_id=old.app_id, kind="rollback", created_by="test")
+        supersede(tx, [old], new)
+    with database.read() as session:
+        assert verdict(session, deployment_id) == f"superseded by a newer rollback, d{new.id}"
+
+
+def test_an_heir_with_the_same_code_decides(database: Database) -> None:
+    """A config var that was set during the rollout of a push."""
+    deployment_id = make_deployment(database, "rolling", version=7)
+    with database.write() as tx:
+        old = tx.get_one(Deployment, deployment_id)
+        source = Source(app_id=old.app_id, kind="git", created_by="test")
+        tx.add(source)
+        tx.flush()
+        old.source_id = source.id
+        heir = Deployment(
+            app_id=old.app_id, kind="config", source_id=source.id, created_by="test"
+        )  # fmt: skip
+        supersede(tx, [old], heir)
+        heir.status = "live"
+    with database.read() as session:
+        assert verdict(session, deployment_id) is None
+    with database.write() as tx:
+        fail(tx, tx.get_one(Deployment, heir.id), BuildError())
+    with database.read() as session:
+        assert verdict(session, deployment_id) == "build failed, v1 still serves"
 
 
 def test_first_failure_says_that_nothing_serves(database: Database) -> None:

@@ -133,7 +133,7 @@ def destroy_app(
 
 
 def implied_host(settings: Settings, app: App) -> str:
-    return f"{app.name}.{settings.domain}"
+    return settings.app_host(app.name)
 
 
 def app_detail(session: Session, settings: Settings, base: str, app: App) -> AppDetail:

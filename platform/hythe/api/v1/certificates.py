@@ -15,6 +15,7 @@ from hythe.api.v1.shapes import Answer, Body, Items
 from hythe.errors import InvalidValue, NotFound
 from hythe.model import App, Certificate, Domain, Vault, Write, now
 from hythe.settings import Settings
+from hythe.wire import place_of
 
 if TYPE_CHECKING:
     from hythe.api.pem import Pair
@@ -117,8 +118,10 @@ def _of(session: Session, app: App) -> list[Certificate]:
 
 
 def _hosts(session: Session, settings: Settings, app: App) -> list[str]:
+    """The app's host names, without paths: a certificate knows none."""
     rows = select(Domain.host).where(Domain.app_id == app.id).order_by(Domain.host)
-    return [implied_host(settings, app), *session.scalars(rows)]
+    names = [implied_host(settings, app), *(place_of(host)[0] for host in session.scalars(rows))]
+    return list(dict.fromkeys(names))
 
 
 def _answer(row: Certificate, hosts: list[str]) -> CertificateAnswer:

@@ -18,6 +18,7 @@ from hythe.api.v1.shapes import Answer, Body, Items
 from hythe.errors import InvalidValue, NotFound
 from hythe.model import App, Deployment, Release, Source
 from hythe.model.deployment import DeploymentKind, DeploymentStatus
+from hythe.source.heir import last_heir
 from hythe.transcript import Transcript
 
 router = APIRouter(prefix="/apps/{app}", tags=["deployments"])
@@ -49,6 +50,9 @@ class DeploymentAnswer(Answer):
     build_id: int | None
     source: SourceAnswer | None
     error: ErrorAnswer | None
+    heir: int | None = Field(
+        description="The newer deployment that took over and carries the same code on, if any."
+    )
     created_by: str
     created_at: datetime
     ended_at: datetime | None
@@ -191,10 +195,15 @@ def _described(session: Session, wanted: Select[Deployment]) -> Sequence[Deploym
         .outerjoin(Release, Release.id == Deployment.release_id)
         .outerjoin(Source, Source.id == Deployment.source_id)
     )
-    return [_answer(*row) for row in rows]
+    return [
+        _answer(deployment, version, source, last_heir(session, deployment))
+        for deployment, version, source in rows.all()
+    ]
 
 
-def _answer(row: Deployment, version: int | None, source: Source | None) -> DeploymentAnswer:
+def _answer(
+    row: Deployment, version: int | None, source: Source | None, last: Deployment
+) -> DeploymentAnswer:
     return DeploymentAnswer(
         id=row.id,
         kind=cast(DeploymentKind, row.kind),
@@ -204,6 +213,7 @@ def _answer(row: Deployment, version: int | None, source: Source | None) -> Depl
         build_id=row.build_id,
         source=source_answer(source) if source else None,
         error=error_answer(row.error_code, row.error_cause, row.error_fix),
+        heir=last.id if last.id != row.id else None,
         created_by=row.created_by,
         created_at=row.created_at,
         ended_at=row.ended_at,

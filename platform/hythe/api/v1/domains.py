@@ -30,7 +30,7 @@ class NewDomain(Body):
 
 class DomainAnswer(Answer):
     host: str = Field(description="With its path, as it is removed: example.com/shop.")
-    url: str
+    url: str | None = Field(description="Null for a wildcard.")
     implied: bool = Field(description="APP.HYTHE_DOMAIN, which every app has.")
     created_at: datetime
 
@@ -139,7 +139,7 @@ def _refuse_taken(tx: Write, app: App, host: str) -> None:
 def _answer(settings: Settings, domain: Domain) -> DomainAnswer:
     return DomainAnswer(
         host=domain.host,
-        url=settings.app_url(domain.host),
+        url=None if domain.host.startswith("*.") else settings.app_url(domain.host),
         implied=False,
         created_at=domain.created_at,
     )

@@ -19,9 +19,6 @@ from hythe.spec import RELEASE_PROCESS, ReleaseSpec
 
 router = APIRouter(prefix="/apps/{app}/formation", tags=["formation"])
 
-ROOM = (network.LAST_INSTANCE_HOST - network.FIRST_INSTANCE_HOST + 1) // 2
-"""Most instances of one app: a rollout holds the addresses of the old and the new ones."""
-
 
 class Scale(Body):
     quantities: dict[Annotated[str, Field(max_length=63)], int] = Field(
@@ -62,9 +59,9 @@ def resize(tx: Write, settings: Settings, app: App, quantities: dict[str, int], 
         row.quantity = quantity
         tx.add(row)
     total = sum(row.quantity for row in rows.values())
-    if total > ROOM:
+    if total > network.ROOM:
         raise InvalidValue(
-            f"{total} instances are more than an app's network holds ({ROOM}).",
+            f"{total} instances are more than an app's network holds ({network.ROOM}).",
             "Scale another process type down first.",
         )
     said = ", ".join(f"{process}={quantity}" for process, quantity in quantities.items())

@@ -16,7 +16,14 @@ from docker.errors import (
 )
 from docker.utils import kwargs_from_env
 
-from hythe.errors import AddressTaken, EngineAway, EngineError, HytheError, ImageMissing, NotFound
+from hythe.errors import (
+    AddressTaken,
+    EngineAway,
+    EngineError,
+    EngineLacks,
+    HytheError,
+    ImageMissing,
+)
 
 ANSWER_SECONDS = 60  # an engine silent for longer counts as away
 BULK_SECONDS = 900  # calls that read or write whole file systems answer at their end
@@ -101,7 +108,7 @@ def translated(error: Exception) -> HytheError:
     if isinstance(error, ImageNotFound):
         return ImageMissing(f"The image is not on this engine: {text}")
     if error.status_code == 404:
-        return NotFound(f"The engine does not have it: {text}")
+        return EngineLacks(f"The engine does not have it: {text}")
     return EngineError(f"The container engine refused: {text}")
 
 

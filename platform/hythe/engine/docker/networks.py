@@ -11,7 +11,7 @@ from docker.errors import NotFound as Absent
 from docker.types import IPAMConfig, IPAMPool
 
 from hythe.engine.docker.client import Client, label_filters, speaking
-from hythe.errors import AddressTaken, EngineError
+from hythe.errors import AddressTaken, EngineError, NetworkFull
 
 ROUTES = Path("/proc/net/route")
 # docs.docker.com/network/drivers/bridge: options of the bridge driver
@@ -56,7 +56,7 @@ class DockerNetworks:
             with suppress(AddressTaken):  # the engine knows of one that we did not see
                 self._create(name, options, candidate, labels)
                 return str(candidate)
-        raise AddressTaken(
+        raise NetworkFull(
             f"None of the {len(subnets)} subnets for {name} is free on this host.",
             "Remove apps or networks that are not needed, or set HYTHE_SUBNETS to another range.",
         )

@@ -7,7 +7,7 @@ from typing import Any
 from hythe.engine.docker.client import Client, speaking
 from hythe.engine.docker.streams import frames, lines
 from hythe.engine.port import Exit
-from hythe.errors import EngineError, NotFound
+from hythe.errors import EngineError, EngineLacks
 
 EXIT_SECONDS = 10  # from the end of the output to the exit code
 
@@ -70,7 +70,7 @@ class DockerSessions:
             answer = self._client.open(
                 "HEAD", f"/containers/{container_id}/archive", params={"path": path}
             )
-        except NotFound:
+        except EngineLacks:
             return False
         answer.close()
         return True

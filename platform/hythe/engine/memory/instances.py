@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from hythe.engine.memory.feed import MemoryFeed
 from hythe.engine.memory.world import Box, Network, World
 from hythe.engine.port import Container, ContainerSpec
-from hythe.errors import AddressTaken, EngineError, ImageMissing, NotFound
+from hythe.errors import EngineError, EngineLacks, ImageMissing, NetworkFull
 
 VERSION = "memory"
 KILLED = 137
@@ -26,7 +26,7 @@ class MemoryInstances:
         with self._world.call("get"):
             try:
                 return _container(self._world.box(name_or_id))
-            except NotFound:
+            except EngineLacks:
                 return None
 
     def create(self, spec: ContainerSpec) -> Container:
@@ -122,7 +122,7 @@ class MemoryInstances:
                 if not any(candidate.overlaps(other) for other in taken):
                     self._world.networks[name] = Network(candidate, bridge, dict(labels))
                     return str(candidate)
-            raise AddressTaken(f"None of the {len(subnets)} subnets for {name} is free.")
+            raise NetworkFull(f"None of the {len(subnets)} subnets for {name} is free.")
 
     def remove_network(self, name: str) -> None:
         with self._world.call("remove_network"):
@@ -157,7 +157,7 @@ class MemoryInstances:
     def _named(self, name_or_id: str) -> Box | None:
         try:
             return self._world.box(name_or_id)
-        except NotFound:
+        except EngineLacks:
             return None
 
     def _check_place(self, spec: ContainerSpec) -> None:
@@ -165,7 +165,7 @@ class MemoryInstances:
             return
         network = self._world.networks.get(spec.network or "")
         if network is None:
-            raise NotFound(f"No such network: {spec.network}")
+            raise EngineLacks(f"No such network: {spec.network}")
         if spec.address and IPv4Address(spec.address) not in network.subnet:
             raise EngineError(f"{spec.address} is not in {network.subnet}.")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hythe.engine.memory.feed import MemoryFeed
 from hythe.engine.port import ContainerSpec, Image, State
-from hythe.errors import AddressTaken, EngineAway, NotFound
+from hythe.errors import AddressTaken, EngineAway, EngineLacks
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class World:
         for box in self.boxes.values():
             if name_or_id in (box.id, box.spec.name):
                 return box
-        raise NotFound(f"No such container: {name_or_id}")
+        raise EngineLacks(f"No such container: {name_or_id}")
 
     def addresses(self) -> set[str]:
         """Those that are held: by what runs, and by nothing else."""

@@ -1,0 +1,14 @@
+"""Who superseded a deployment; and what nothing reads goes."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("deployments", sa.Column("superseded_by", sa.Integer(), nullable=True))
+    op.drop_column("sources", "previous")
