@@ -1,4 +1,4 @@
-"""Who superseded a deployment; and what nothing reads goes."""
+"""Who superseded a deployment."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,4 +11,3 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("deployments", sa.Column("superseded_by", sa.Integer(), nullable=True))
-    op.drop_column("sources", "previous")

@@ -44,6 +44,7 @@ class Source(Base):
     path: Mapped[str] = mapped_column(default="")  # folder with the files, relative to HYTHE_HOME
     commit: Mapped[str | None]
     ref: Mapped[str | None]  # refs/heads/main; of a git URL: the branch, tag or commit asked for
+    previous: Mapped[str | None]  # the commit that the pusher saw on the ref, see stale.py
     message: Mapped[str | None]  # first line of the commit message
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -136,13 +136,14 @@ class SourceStage:
             tree=commit.tree,
             commit=commit.id,
             ref=command.ref,
+            previous=command.seen,
             message=commit.subject,
             created_by=push.actor,
         )
         with self.intake.open(app.id):
             if not push.force:
                 with self._database.read() as session:
-                    require_current(session, repository, command)
+                    require_current(session, repository, source)
             return self.intake.take(app, self.intake.files(app, repository, source, "push"))
 
     def _follow(self, deployment: Deployment, say: Say) -> bool:

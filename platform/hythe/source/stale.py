@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from hythe.errors import StalePush
 from hythe.model import Deployment, Source
 from hythe.source.heir import last_heir
-from hythe.source.listener import Command
 from hythe.source.repository import HELD, Repository
 
 
@@ -24,17 +23,18 @@ class Tip:
     deployment: Deployment | None  # that brings it
 
 
-def require_current(session: Session, repository: Repository, command: Command) -> None:
+def require_current(session: Session, repository: Repository, source: Source) -> None:
     """Raise StalePush when the pushed commit lacks the branch's newest, unseen by the pusher.
 
     To be called while nobody else takes a source of the app in.
     """
-    tip = _newest(session, repository, command.ref)
-    if tip is None or tip.commit == command.seen:
+    assert source.ref is not None and source.commit is not None  # of a push
+    tip = _newest(session, repository, source.ref)
+    if tip is None or tip.commit == source.previous:
         return  # seen: git asked the pusher for --force where it was needed
-    if not repository.git("rev-list", "--max-count=1", tip.commit, "--not", command.new).strip():
+    if not repository.git("rev-list", "--max-count=1", tip.commit, "--not", source.commit).strip():
         return
-    branch = command.ref.removeprefix("refs/heads/")
+    branch = source.ref.removeprefix("refs/heads/")
     replace = f"replace it: git push -o force hythe HEAD:{branch}"
     if tip.deployment is None:
         raise StalePush(

@@ -61,7 +61,8 @@ def test_live_push_moves_the_branch_and_keeps_the_release(place: Place) -> None:
         source = session.get_one(Source, deployment.source_id)
         event = session.scalars(select(Event)).one()
     assert (source.kind, source.commit) == ("git", head)
-    assert (source.ref, source.message) == ("refs/heads/main", "Say hello ✓")
+    assert (source.ref, source.previous) == ("refs/heads/main", None)
+    assert source.message == "Say hello ✓"
     assert source.tree == copy.git("rev-parse", "HEAD^{tree}")
     assert (place.settings.home / source.path / "app.py").read_text() == "print('copy')\n"
     assert (deployment.kind, deployment.description) == ("push", f"Deploy {head[:7]}")
