@@ -127,6 +127,11 @@ class Settings:
         return {name: value for name, value in self.to_json().items() if value != default[name]}
 
     @property
+    def stats_socket(self) -> Path:
+        """Where the router says what it counted."""
+        return self.home / "run" / "router.sock"
+
+    @property
     def database(self) -> str:
         """The SQLAlchemy URL of the database."""
         return self.database_url or f"sqlite:///{self.home / 'hythe.db'}"
