@@ -58,7 +58,7 @@ def old(tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         prepare(place)
         place.remember()
         for program in programs(place):
-            if program.name == "collector" and not (previous / COLLECTOR).exists():
+            if program.name == "collector" and not (checkout / COLLECTOR).exists():
                 continue  # then its control plane collects
             program.await_ready(place, program.start(place))
         monkeypatch.delenv("PYTHONPATH")
