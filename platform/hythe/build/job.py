@@ -83,8 +83,10 @@ class Job:
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:
         started = time.monotonic()
-        yield
-        self.steps.append(Step(name, time.monotonic() - started))
+        try:
+            yield
+        finally:  # where the time of a failed build went is worth as much
+            self.steps.append(Step(name, time.monotonic() - started))
 
     def _image(self, name: ImageName) -> Result:
         declared = self._procfile(None)

@@ -1,10 +1,10 @@
 """How a build's process hands its result back: a JSON file beside the build's folders.
 
-{"result": Result.as_json()} or {"error": {"code", "cause", "fix"}}; no file: it was killed.
+{"result": Result.as_json()} or {"error": Failure as JSON}; no file: it was killed.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from hythe import logs
@@ -22,11 +22,12 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a build failed, as rows and people get it."""
+    """Why a build failed, as rows and people get it, and where its time went."""
 
     code: str
     cause: str
     fix: str
+    steps: list[dict[str, Any]] = field(default_factory=list)  # Step.as_json() of each
 
     @classmethod
     def of(cls, error: HytheError) -> "Failure":
@@ -67,13 +68,17 @@ def _work(request: Request, engine: Engine) -> None:
         document: dict[str, Any] = {"result": job.run().as_json()}
     except HytheError as error:
         job.output.flush()
-        document = {"error": asdict(Failure.of(error))}
+        document = {"error": asdict(_failure(job, error))}
     except Exception as error:  # the pusher is told, whatever it was
         log.error("build broke", build=request.build_id, exc_info=error)
         broken = PlatformError(
             f"The build broke inside Hythe: {type(error).__name__}: {error}"[:300]
         )
-        document = {"error": asdict(Failure.of(broken))}
+        document = {"error": asdict(_failure(job, broken))}
     temporary = workspace.outcome.with_suffix(".new")
     temporary.write_text(json.dumps(document))
     temporary.rename(workspace.outcome)
+
+
+def _failure(job: Job, error: HytheError) -> Failure:
+    return replace(Failure.of(error), steps=[step.as_json() for step in job.steps])

@@ -86,15 +86,24 @@ class ConfigChanged(Config):
     deployment: Deployment | None
 
 
+class Step(TypedDict):
+    name: str
+    seconds: float
+
+
 class Build(TypedDict):
     id: int
     status: str
+    place: int | None
     builder: str | None
     image: str | None
     processes: dict[str, str] | None
+    steps: list[Step]
     source: Source
     error: Error | None
+    canceled_by: str | None
     created_at: str
+    started_at: str | None
     ended_at: str | None
 
 

@@ -121,6 +121,10 @@ class Client:
     def build(self, app: str, number: int) -> answers.Build:
         return cast(answers.Build, self._http.request("GET", _app(app, "builds", str(number))))
 
+    def cancel_build(self, app: str, number: int) -> answers.Build:
+        path = _app(app, "builds", str(number), "cancel")
+        return cast(answers.Build, self._http.request("POST", path))
+
     def build_log(self, app: str, number: int) -> str:
         return self._http.text(_app(app, "builds", str(number), "log"))
 

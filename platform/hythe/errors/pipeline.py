@@ -116,6 +116,13 @@ class BuildTimeout(BuildError):
     default_fix = "Raise HYTHE_BUILD_TIMEOUT, or make the build shorter."
 
 
+class BuildCanceled(BuildError):
+    """Somebody canceled the build."""
+
+    code = "build-canceled"
+    default_fix = "Deploy again when it is wanted."
+
+
 class BuildInterrupted(BuildError):
     """The build was interrupted more than once."""
 

@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from hythe.errors import BootTimeout, CrashedAtBoot, ReleaseError, RolloutError, Unhealthy
-from hythe.model import App, Deployment, Release
+from hythe.model import App, Build, Deployment, Release
 
 _UNHEALTHY = frozenset(
     error.code for error in (RolloutError, BootTimeout, CrashedAtBoot, Unhealthy)
@@ -19,7 +19,11 @@ def verdict(session: Session, deployment_id: int) -> str | None:
         return None
     if deployment.status == "superseded":
         return "superseded by a newer push"
-    return f"{_what_failed(session, deployment)}, {_what_serves(session, deployment.app_id)}"
+    serves = _what_serves(session, deployment.app_id)
+    if deployment.status == "canceled":
+        build = session.get(Build, deployment.build_id) if deployment.build_id else None
+        return f"build canceled by {build.canceled_by if build else 'somebody'}, {serves}"
+    return f"{_what_failed(session, deployment)}, {serves}"
 
 
 def _what_failed(session: Session, deployment: Deployment) -> str:
