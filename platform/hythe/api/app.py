@@ -18,6 +18,7 @@ from hythe.api.v1 import (
     deploy,
     deploy_keys,
     deployments,
+    disk,
     domains,
     formation,
     instances,
@@ -34,7 +35,8 @@ from hythe.api.v1 import (
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    domains, routing, certificates, deploy_keys, logs, registries, session, setup, tokens, account,
+    domains, routing, certificates, deploy_keys, logs, registries, disk, session, setup,
+    tokens, account,
 )  # fmt: skip
 
 

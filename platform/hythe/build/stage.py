@@ -16,6 +16,7 @@ from hythe.build import outcome
 from hythe.build.cache import Cache
 from hythe.build.claim import Claim, Claims
 from hythe.build.container import labels
+from hythe.build.governor import Governor
 from hythe.build.job import Request
 from hythe.build.line import Line
 from hythe.build.living import end_all
@@ -59,6 +60,7 @@ class BuildStage:
         self._claims = Claims(settings, database, vault)
         self._database = database
         self._line = Line(settings, database)
+        self._governor = Governor(settings, database, engine, names)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._running: dict[int, Child] = {}  # by app
@@ -73,11 +75,13 @@ class BuildStage:
             thread.start()
             self._threads.append(thread)
         self._line.start()
+        self._governor.start()
 
     def stop(self) -> None:
         """End builds that run; the next start builds them again."""
         self._stopping.set()
         self._line.stop()
+        self._governor.stop()
         self._database.ring(0)  # wakes the slots
         for thread in self._threads:
             thread.join()
@@ -145,6 +149,7 @@ class BuildStage:
         if claim.attempts > 1:
             self._clean(claim)
             transcript.step("The build was interrupted; building again")
+        self._governor.make_room()
         child = self._nursery.spawn(self._request(claim).as_json())
         self._running[claim.app_id] = child
         try:
@@ -206,6 +211,7 @@ class BuildStage:
                 break
         self._prepare_spare()
         self._tidy(claim)
+        self._governor.wake()
 
     def _prepare_spare(self) -> None:
         try:

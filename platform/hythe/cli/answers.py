@@ -107,6 +107,36 @@ class Build(TypedDict):
     ended_at: str | None
 
 
+class Disk(TypedDict):
+    folders: list[str]
+    total: int
+    free: int
+
+
+class AppShare(TypedDict):
+    app: str
+    images: int
+    image_bytes: int
+    cache_bytes: int
+
+
+class Pruned(TypedDict):
+    message: str
+    bytes: int
+    app: str | None
+    at: str
+
+
+class DiskUse(TypedDict):
+    disks: list[Disk]
+    reserve: int
+    budget: int
+    measured_at: str | None
+    total: int | None
+    apps: list[AppShare]
+    pruned: list[Pruned]
+
+
 class Release(TypedDict):
     version: int
     description: str

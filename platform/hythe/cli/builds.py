@@ -61,7 +61,9 @@ def show_build(number: Number, app: AppOption = None, as_json: JsonOption = Fals
 
 @cli.command("builds:cancel")
 def cancel_build(number: Newest = None, app: AppOption = None, as_json: JsonOption = False) -> None:
-    """End a build that runs or waits; the old release goes on serving.
+    """End a build that runs or waits.
+
+    The old release goes on serving.
 
     Example: hythe builds:cancel -a shop
     """

@@ -178,6 +178,9 @@ class Client:
             if event.kind == "log":
                 yield cast(answers.Log, json.loads(event.data))
 
+    def disk(self) -> answers.DiskUse:
+        return cast(answers.DiskUse, self._http.request("GET", "/v1/disk"))
+
     def tokens(self) -> list[answers.Token]:
         return cast(list[answers.Token], self._items("/v1/tokens"))
 

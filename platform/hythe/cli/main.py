@@ -14,6 +14,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     certs,
     config,
     deploy,
+    disk,
     domains,
     logs,
     machine,

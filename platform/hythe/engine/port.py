@@ -85,6 +85,7 @@ class Image:
     size: int  # bytes
     layers: tuple[str, ...]  # diff ids, lowest first
     digests: tuple[str, ...] = ()  # NAME@sha256:..., as registries know it
+    created_at: float = 0.0  # Unix seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,9 @@ class Images(Protocol):
 
     def list(self, prefix: str) -> Sequence[str]:
         """The references (name:tag) whose name starts with prefix."""
+
+    def folder(self) -> Path | None:
+        """Where the engine keeps its images; None when that is no folder of this machine."""
 
 
 class Instances(Protocol):

@@ -123,6 +123,13 @@ class BuildCanceled(BuildError):
     default_fix = "Deploy again when it is wanted."
 
 
+class DiskFull(BuildError):
+    """The disk is nearly full."""
+
+    code = "disk-full"
+    default_fix = "Free some space there; `hythe disk` says what Hythe takes."
+
+
 class BuildInterrupted(BuildError):
     """The build was interrupted more than once."""
 

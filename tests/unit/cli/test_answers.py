@@ -21,6 +21,7 @@ NAMES = {
     "Account": "Account",
     "SetupLink": "SetupLink",
     "ManifestChange": "ManifestChange",
+    "DiskUse": "DiskUse",
 }
 SHAPES = [shape for shape in vars(answers).values() if is_typeddict(shape)]
 
@@ -35,7 +36,7 @@ def kinds(schema: dict[str, Any]) -> set[str]:
 def expected(hint: Any) -> set[str]:
     if get_origin(hint) is UnionType:
         return set().union(*map(expected, get_args(hint)))
-    plain = {str: "string", int: "integer", bool: "boolean", NoneType: "null"}
+    plain = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
     if hint in plain:
         return {plain[hint]}
     return {"array"} if get_origin(hint) is list else {"object"}

@@ -13,6 +13,7 @@ from docker.utils import parse_repository_tag
 from hythe.engine.docker.build import DockerfileBuild
 from hythe.engine.docker.client import Client, brief, speaking
 from hythe.engine.docker.config import committed_config, environment, import_changes
+from hythe.engine.docker.instances import seconds
 from hythe.engine.docker.pull import failure, watch
 from hythe.engine.port import Image, ImageConfig, Limits, Login
 from hythe.errors import EngineError
@@ -112,6 +113,11 @@ class DockerImages:
         refs = (ref for image in images for ref in image.get("RepoTags") or ())
         return sorted(ref for ref in refs if ref.startswith(prefix))
 
+    def folder(self) -> Path | None:
+        with speaking():
+            folder = Path(self._client.api.info()["DockerRootDir"])
+        return folder if folder.is_dir() else None
+
     def _present(self, ref: str) -> Image:
         if image := self.find(ref):
             return image
@@ -133,4 +139,5 @@ def _image(data: Mapping[str, Any]) -> Image:
         size=data["Size"],
         layers=tuple(data["RootFS"].get("Layers") or ()),
         digests=tuple(data.get("RepoDigests") or ()),
+        created_at=seconds(data.get("Created")) or 0.0,
     )

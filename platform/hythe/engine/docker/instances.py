@@ -169,8 +169,8 @@ def _container(data: Mapping[str, Any]) -> Container:
         pid=state.get("Pid") or None,
         oom_killed=bool(state.get("OOMKilled")),
         restart_count=data.get("RestartCount", 0),
-        started_at=_seconds(state.get("StartedAt")),
-        finished_at=_seconds(state.get("FinishedAt")),
+        started_at=seconds(state.get("StartedAt")),
+        finished_at=seconds(state.get("FinishedAt")),
         address=_address(data["NetworkSettings"]["Networks"] or {}),
         log_path=Path(log_path) if os.access(log_path, os.R_OK) else None,
     )
@@ -187,7 +187,7 @@ def _state(status: str) -> State:
     return known.get(status, "dead")  # dead, or in the middle of its removal
 
 
-def _seconds(stamp: str | None) -> float | None:
+def seconds(stamp: str | None) -> float | None:
     """The engine's RFC 3339 time stamp; the year 1 stands for never."""
     if not stamp or stamp.startswith("0001-"):
         return None

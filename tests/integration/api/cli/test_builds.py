@@ -1,6 +1,7 @@
 import pytest
 from builders import make_app, make_build, make_deployment
 
+from hythe.build.disk import Share, Survey
 from hythe.build.line import Line
 from hythe.model import Build
 
@@ -43,3 +44,11 @@ def test_a_build_is_canceled_and_waited_for(
     assert "canceled by tester" in hythe("builds").out
     again = hythe("builds:cancel")
     assert (again.code, again.err.splitlines()[0]) == (1, " !    No build of shop runs or waits.")
+
+
+def test_disk_use_is_shown(hythe: Hythe, plane: ControlPlane, waiting: Build) -> None:
+    assert "not measured yet" in hythe("disk").out
+    Survey(1_000_000.0, None, 3_000_000_000, {"1": Share(2, 10**7, 10**9)}).save(plane.settings)
+    shown = hythe("disk").out
+    assert "Taken:   3.0 GB by images and build caches" in shown
+    assert "shop  2       10.0 MB  1.0 GB" in shown, shown
