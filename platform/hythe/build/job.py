@@ -1,9 +1,7 @@
 """One build, from a source to an image; its process may be killed anywhere."""
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,13 @@ from hythe.build import dockerfile, lifecycle, share, stack
 from hythe.build import image as images
 from hythe.build.buildpack import MOUNTED, catalog
 from hythe.build.cache import Cache
+from hythe.build.clock import Clock
 from hythe.build.detect import Detector
 from hythe.build.export import Exporter
 from hythe.build.layers import read_inside
 from hythe.build.operator import registries
 from hythe.build.output import Output
-from hythe.build.result import BUILDPACKS, Kind, Result, Step
+from hythe.build.result import BUILDPACKS, Kind, Result
 from hythe.build.workspace import Workspace
 from hythe.engine.port import Engine, Image, Limits, Login, Mount
 from hythe.errors import BuildError, ProcfileError
@@ -57,7 +56,8 @@ class Request:
 class Job:
     """The parts of one build, and the clock of its steps."""
 
-    def __init__(self, request: Request, engine: Engine) -> None:
+    def __init__(self, request: Request, engine: Engine, clock: Clock) -> None:
+        self.clock = clock
         self.request = request
         self.engine = engine
         self.settings = Settings(**request.settings)
@@ -67,10 +67,10 @@ class Job:
         self.login = Login(**request.login) if request.login else None
         secrets = [value for key, value in request.env.items() if not key.startswith("BP_")]
         secrets += [self.login.password] if self.login else []
-        self.output = Output(self.transcript, secrets)
+        self.output = Output(self.transcript, secrets, self.settings.build_output)
         self.labels = jail.labels(self.names, request.app_id, request.build_id)
         self.container_name = self.names.build(request.app, request.build_id)
-        self.steps: list[Step] = []
+        self.enters: Callable[[str], None] = lambda _: None  # told the container's id
 
     def run(self) -> Result:
         """Build; raises a HytheError with the cause and the fix."""
@@ -79,14 +79,6 @@ class Job:
         if dockerfile.present(Path(self.request.source)):
             return self._dockerfile()
         return self._buildpacks()
-
-    @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
-        started = time.monotonic()
-        try:
-            yield
-        finally:  # where the time of a failed build went is worth as much
-            self.steps.append(Step(name, time.monotonic() - started))
 
     def _image(self, name: ImageName) -> Result:
         declared = self._procfile(None)
@@ -97,7 +89,7 @@ class Job:
             )
         self.transcript.step(f"Pulling {name.reference}")
         known = self.engine.images.find(name.reference) is not None
-        with self._step("pull"):
+        with self.clock.step("pull"):
             image = images.pull(self.engine, name, self.login, self.transcript.detail)
         self.engine.images.tag(image.id, self._app_reference())  # keeps it, whatever its tag does
         if not known:  # the image shall go with the app's last release of it
@@ -115,7 +107,7 @@ class Job:
         limits = Limits(
             self.settings.build_memory, self.settings.build_cpus, self.settings.build_pids
         )
-        with self._step("build"):
+        with self.clock.step("build"):
             image = dockerfile.build(
                 self.engine,
                 source,
@@ -135,18 +127,18 @@ class Job:
         reference: str | None = None,
     ) -> Result:
         """The result for an image that runs as it is."""
-        with self._step("look"):
+        with self.clock.step("look"):
             launch = images.launch(self.engine, image, f"{self.container_name}.look", self.labels)
         processes = images.processes(image, declared, launch)
         self._say_processes(declared, processes)
         facts = images.facts(kind, image, launch, reference)
-        return Result(image.id, processes, facts, self.steps)
+        return Result(image.id, processes, facts, self.clock.steps)
 
     def _buildpacks(self) -> Result:
         bases = stack.ensure(self.engine, self.settings, self.transcript.detail)
         cache = Cache.of(self.settings, self.request.app_id)
         uid = jail.build_uid()
-        with self._step("prepare"):
+        with self.clock.step("prepare"):
             self.workspace.write_env(self.request.env, uid)
             self.workspace.copy_source(Path(self.request.source), uid)
             cache.lend(self.workspace.layers)
@@ -157,21 +149,21 @@ class Job:
         processes = built.processes | (declared or {})
         self._say_processes(declared, processes)
         image = self._export(bases, built)
-        with self._step("keep"):
+        with self.clock.step("keep"):
             made = ((each.buildpack.escaped, each.layer) for each in built.layers)
             cache.keep(self.workspace.layers, made)
-        return Result(image, processes, BUILDPACKS, self.steps)
+        return Result(image, processes, BUILDPACKS, self.clock.steps)
 
     def _run_buildpacks(self, bases: stack.Stack, cache: Cache) -> lifecycle.Built:
-        with self._step("container"), ThreadPoolExecutor(1) as pool:
+        with self.clock.step("container"), ThreadPoolExecutor(1) as pool:
             remembered = pool.submit(cache.remember, self.workspace.layers)
             container = self._container(bases)
+            self.enters(container.id)
             remembered.result()  # before anything runs that could change them
-        with self._step("detect"):
+        with self.clock.step("detect"):
             group = Detector(container, self.workspace).choose(catalog(share.folder("buildpacks")))
-        with self._step("build"):
-            built = lifecycle.build(container, self.workspace, group, self.output)
-        with self._step("freeze"):
+        built = lifecycle.build(container, self.workspace, group, self.output)
+        with self.clock.step("freeze"):
             container.freeze()
         return built
 
@@ -182,7 +174,7 @@ class Job:
             found = self.engine.instances.get(spare)
             if found is not None and found.state == "running" and found.image == bases.build_id:
                 self.engine.instances.rename(found.id, self.container_name)
-                return jail.BuildContainer(self.engine, found.id)
+                return jail.BuildContainer(self.engine, found.id, self.clock)
         spec = jail.spec(
             self.settings,
             self.workspace,
@@ -194,16 +186,16 @@ class Job:
             buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
             seconds=str(self.settings.build_timeout + 60),
         )
-        return jail.start(self.engine, spec)
+        return jail.start(self.engine, spec, self.clock)
 
     def _export(self, bases: stack.Stack, built: lifecycle.Built) -> str:
         exporter = Exporter(
             self.engine, self.names, self.request.app_id, self.container_name, self.labels
         )
-        with self._step("layers"):
+        with self.clock.step("layers"):
             layers = list(lifecycle.launch_layers(built.layers))
             base = exporter.layers_image(bases, layers, self.transcript.step)
-        with self._step("export"):
+        with self.clock.step("export"):
             tag = f"b{self.request.build_id}"
             image = exporter.app_image(base, self.workspace, tag, self.names.labels)
         return image.id

@@ -34,6 +34,7 @@ from hythe.transcript import Transcript
 HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 5.0  # a claim is tried at least so often, whatever bells ring
 WATCH_SECONDS = 0.25
+LATE_SECONDS = 5.0  # a build's own watch ends it first, and knows what it was at
 ATTEMPTS = 2
 REST_SECONDS = 10.0
 REST_STEP = 0.25
@@ -164,7 +165,7 @@ class BuildStage:
 
     def _watch(self, claim: Claim, child: Child, bell: Bell) -> bool:
         """Wait for the child, with heartbeats; False when the build is not wanted any more."""
-        deadline = time.monotonic() + self._settings.build_timeout
+        deadline = time.monotonic() + self._settings.build_timeout + LATE_SECONDS
         beat = time.monotonic() + HEARTBEAT_SECONDS
         while not child.wait(WATCH_SECONDS):
             if self._stopping.is_set():

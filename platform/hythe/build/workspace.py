@@ -4,6 +4,7 @@ app/        the source, a copy of its own: buildpacks may write there
 layers/     what buildpacks make; restored layers are moved here from the cache
 platform/   env/KEY: the config that the build may see
 scratch/    plans that pass between the lifecycle and buildpacks
+home/, tmp/ the user's home and the temporary files; with the folders above all that can be written
 outcome.json  what the build's process hands back; not mounted
 """
 
@@ -47,16 +48,25 @@ class Workspace:
         return self.folder / "scratch"
 
     @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def temporary(self) -> Path:
+        return self.folder / "tmp"
+
+    @property
     def outcome(self) -> Path:
         return self.folder / "outcome.json"
 
     def lay_out(self, uid: int) -> None:
         """Make the folders, empty. A container may mount them from then on."""
         (self.platform / "env").mkdir(parents=True)
-        for folder in (self.app, self.layers, self.scratch):
+        for folder in (self.app, self.layers, self.scratch, self.home, self.temporary):
             folder.mkdir(mode=0o755)
-        give(self.app, uid)
-        give(self.scratch, uid)
+        for folder in (self.app, self.scratch, self.home):
+            give(folder, uid)
+        self.temporary.chmod(0o1777)
 
     def write_env(self, env: Mapping[str, str], uid: int) -> None:
         """env becomes the platform's env files."""

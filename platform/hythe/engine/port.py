@@ -51,6 +51,8 @@ class ContainerSpec:
     capabilities: tuple[str, ...] = ()  # all others are dropped
     init: bool = False  # run the engine's own small init as PID 1
     restart: bool = False  # restart after exit and after a reboot, unless stopped
+    background: bool = False  # gives way to all other work on the machine's processors
+    sealed: bool = False  # nothing can be written but into its mounts
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import requests
 from docker.errors import APIError
 from docker.errors import NotFound as Absent
 
+from hythe.engine.docker.background import Background
 from hythe.engine.docker.client import Client, label_filters, speaking
 from hythe.engine.docker.firewall import Firewall
 from hythe.engine.docker.networks import DockerNetworks
@@ -28,6 +29,7 @@ RESERVED_SECONDS = 10  # from the reservation of a name to its container, on a b
 class DockerInstances:
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._background = Background(client)
         networks = DockerNetworks(client)
         self.ensure_network = networks.ensure
         self.remove_network = networks.remove
@@ -62,10 +64,11 @@ class DockerInstances:
 
     def _created(self, spec: ContainerSpec) -> Container | None:
         """The new container, or None when the name is taken."""
+        group = self._background.parent() if spec.background else None
         with speaking():
             try:
                 made = self._client.api.create_container_from_config(  # type: ignore[no-untyped-call]
-                    container_config(spec), spec.name
+                    container_config(spec, group), spec.name
                 )
             except APIError as error:
                 if error.status_code == CONFLICT:
