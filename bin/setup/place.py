@@ -24,7 +24,7 @@ OTHERS = (
     *("instance_cpus", "instance_pids", "max_instances", "boot_timeout", "drain_timeout"),
     *("stop_timeout", "release_timeout", "log_bytes", "parallel_starts"),
     *("rollback_images", "max_images", "image_days", "cache_days", "disk_budget", "disk_reserve"),
-    *("build_disk", "build_output"),
+    *("build_disk", "build_output", "build_weight"),
 )
 """The settings that the set-up does not read, and remembers only."""
 

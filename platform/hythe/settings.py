@@ -71,6 +71,13 @@ class Settings(BaseSettings):
     )
     build_memory: int = Field(2 * 1024**3, description="Memory limit of a build, bytes.")
     build_cpus: float = Field(2.0, gt=0, description="CPU limit of a build, cores.")
+    build_weight: int = Field(
+        20,
+        ge=1,
+        le=100,
+        description="Share of the processors that all builds get together while apps want them "
+        "too; 100 is as much as all apps get.",
+    )
     build_pids: int = Field(1024, ge=16, description="Process limit of a build.")
     build_timeout: int = Field(900, ge=1, description="Time limit of a build, seconds.")
     build_disk: int = Field(

@@ -24,11 +24,16 @@ class Cgroup:
     pids: Path
 
     @classmethod
-    def of(cls, pid: int) -> "Cgroup | None":
-        """That of a process of this machine; None where it is not to be seen."""
+    def of(cls, container_id: str, pid: int) -> "Cgroup | None":
+        """That of a container's first process; None where it is not to be seen.
+
+        In a container of its own the control plane sees another process, or none, by that number.
+        """
         try:
             lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
         except OSError:
+            return None
+        if container_id not in "".join(lines):
             return None
         found = {}
         for line in lines:

@@ -117,6 +117,6 @@ def spec(
         ),
         limits=Limits(settings.build_memory, settings.build_cpus, settings.build_pids),
         init=True,
-        background=True,
+        weight=settings.build_weight,
         sealed=True,
     )

@@ -63,7 +63,7 @@ class Watch:
         """The build runs in this container from now on."""
         with suppress(EngineError):
             found = self._engine.instances.get(container_id)
-            self._cgroup = Cgroup.of(found.pid) if found and found.pid else None
+            self._cgroup = Cgroup.of(found.id, found.pid) if found and found.pid else None
 
     def explain(self, error: HytheError) -> HytheError:
         """The error, or the limit that caused it."""

@@ -51,7 +51,7 @@ class ContainerSpec:
     capabilities: tuple[str, ...] = ()  # all others are dropped
     init: bool = False  # run the engine's own small init as PID 1
     restart: bool = False  # restart after exit and after a reboot, unless stopped
-    background: bool = False  # gives way to all other work on the machine's processors
+    weight: int = 0  # 1 to 100: a share of the processors beside other work; 0: as all others
     sealed: bool = False  # nothing can be written but into its mounts
 
 

@@ -18,5 +18,10 @@ def test_counters_of_both_versions(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_nought(tmp_path: Path) -> None:
     assert Cgroup(tmp_path / "no", tmp_path).read() == Counts()
-    assert Cgroup.of(2**22 + 1) is None
-    assert Cgroup.of(os.getpid()) is not None
+    assert Cgroup.of("0" * 64, 2**22 + 1) is None
+
+
+def test_a_process_of_another_container_is_not_taken_for_it() -> None:
+    path = Path(f"/proc/{os.getpid()}/cgroup").read_text().splitlines()[0].rpartition(":")[2]
+    assert Cgroup.of("0" * 64, os.getpid()) is None
+    assert Cgroup.of(path, os.getpid()) is not None

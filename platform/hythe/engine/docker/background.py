@@ -1,7 +1,7 @@
 """Containers that give way: a cgroup of their own, beside the engine's, with a low weight.
 
 A weight inside the engine's own group would not help, since there the apps are its siblings. The
-group may use every core that is idle, and next to nothing of one that an app wants.
+group may use every core that is idle, and its share of one that others want.
 Sources: the kernel's cgroup-v1/cgroups.rst, sched-design-CFS.rst, cgroup-v2.rst; systemd's
 systemd.resource-control(5), for engines whose groups systemd makes.
 """
@@ -13,39 +13,37 @@ from pathlib import Path
 from hythe.engine.docker.client import Client, speaking
 
 CGROUPS = Path("/sys/fs/cgroup")
-GROUP, SLICE = "hythe-builds", "hythebuilds.slice"
-SHARES, WEIGHT = 51, 5  # of 1024, of 100
+SHARES = 1024  # of a group that nobody gave a weight, in version 1; in version 2 it is 100
 
 
 class Background:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._parent = ""
+        self._driver = ""
 
-    def parent(self) -> str:
-        """The parent group for a container that gives way; its weight is set."""
-        if not self._parent:
+    def parent(self, weight: int) -> str:
+        """The parent group for containers of this weight, 1 to 100; it has that weight."""
+        if not self._driver:
             with speaking():
-                driver = self._client.api.info()["CgroupDriver"]
-            self._parent = SLICE if driver == "systemd" else f"/{GROUP}"
-            if driver == "systemd":
-                _set_property()
-        if self._parent != SLICE:
-            _write()
-        return self._parent
+                self._driver = self._client.api.info()["CgroupDriver"]
+        if self._driver == "systemd":
+            _set_property(name := f"hythebuilds{weight}.slice", weight)
+            return name
+        _write(f"hythe-builds-{weight}", weight)
+        return f"/hythe-builds-{weight}"
 
 
-def _write() -> None:
-    """Where these cgroups are read-only, the group keeps its weight: the engine makes it."""
+def _write(group: str, weight: int) -> None:
+    """Where these cgroups are read-only, the group has the weight of all others."""
     unified = (CGROUPS / "cgroup.controllers").is_file()
-    folder = CGROUPS / GROUP if unified else CGROUPS / "cpu" / GROUP
+    folder = CGROUPS / group if unified else CGROUPS / "cpu" / group
     file = folder / ("cpu.weight" if unified else "cpu.shares")
     with contextlib.suppress(OSError):
         folder.mkdir(exist_ok=True)
-        file.write_text(str(WEIGHT if unified else SHARES))
+        file.write_text(str(weight if unified else SHARES * weight // 100))
 
 
-def _set_property() -> None:
-    command = ["systemctl", "set-property", "--runtime", SLICE, f"CPUWeight={WEIGHT}"]
+def _set_property(name: str, weight: int) -> None:
+    command = ["systemctl", "set-property", "--runtime", name, f"CPUWeight={weight}"]
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(command, capture_output=True, timeout=10)

@@ -64,7 +64,7 @@ class DockerInstances:
 
     def _created(self, spec: ContainerSpec) -> Container | None:
         """The new container, or None when the name is taken."""
-        group = self._background.parent() if spec.background else None
+        group = self._background.parent(spec.weight) if spec.weight else None
         with speaking():
             try:
                 made = self._client.api.create_container_from_config(  # type: ignore[no-untyped-call]
