@@ -59,7 +59,9 @@ class ByHand:
         """Seconds until the image is there."""
         packages.write(self._folder, files | {"Dockerfile": packages.DOCKERFILE.format(base=BASE)})
         started = time.monotonic()
-        run("docker", "build", "-q", "-t", f"hythe-bench/app:{tag}", str(self._folder))
+        run(
+            "docker", "build", "--no-cache", "-q", "-t", f"hythe-bench/app:{tag}", str(self._folder)
+        )
         return time.monotonic() - started
 
 
@@ -189,6 +191,7 @@ class Bench:
         burner = self.project(
             "burner", {"app.py": packages.OK, "requirements.txt": "", "bin/pre_compile":
                        packages.BURNER})  # fmt: skip
+        burner.commit("First")
         quiet, burning = [], []
         for number in range(pairs):
             note(f"p99 without and with a build, {number + 1} of {pairs}")
