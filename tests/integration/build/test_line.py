@@ -1,5 +1,7 @@
 """Builds that wait for a slot, and builds that somebody cancels."""
 
+import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -80,6 +82,13 @@ def test_a_canceled_dockerfile_build_ends_its_step(builds: Builds, start: Start)
     )
     builds.cancel(running)
     assert builds.wait(running.id, until=lambda each: each.ended).status == "canceled"
+    (network,) = builds.engine.instances.list_networks(builds.names.labels)
+    command = ["docker", "ps", "-aq", "--filter", f"network={network}", "--filter", "ancestor="]
+    command[-1] += recipe().reference("run")
+    deadline = time.monotonic() + 20
+    while subprocess.run(command, capture_output=True, check=True).stdout:
+        assert time.monotonic() < deadline, "the step goes on"
+        time.sleep(0.1)
 
 
 def test_a_deployment_that_leaves_the_line_takes_its_row_along(builds: Builds) -> None:
