@@ -87,7 +87,7 @@ class Image:
     size: int  # bytes
     layers: tuple[str, ...]  # diff ids, lowest first
     digests: tuple[str, ...] = ()  # NAME@sha256:..., as registries know it
-    created_at: float = 0.0  # Unix seconds
+    created_at: float = 0.0  # Unix seconds, as the image says: `assemble` says 1980
 
 
 @dataclass(frozen=True, slots=True)
