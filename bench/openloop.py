@@ -22,6 +22,7 @@ class Asker(asyncio.Protocol):
     def __init__(self, load: "Load") -> None:
         self._load = load
         self._due = 0.0
+        self._got = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.WriteTransport = transport  # type: ignore[assignment]
@@ -29,11 +30,15 @@ class Asker(asyncio.Protocol):
 
     def ask(self, due: float) -> None:
         self._due = due
+        self._got = b""
         self._transport.write(self._load.request)
 
     def data_received(self, data: bytes) -> None:
-        if not data.startswith(b"HTTP/1.1 200") or not data.endswith(b"ok"):
-            raise SystemExit(f"not the answer: {data[:200]!r}")
+        self._got += data  # an app may send head and body apart
+        if not self._got.startswith(b"HTTP/1.1 200"):
+            raise SystemExit(f"not the answer: {self._got[:200]!r}")
+        if not self._got.endswith(b"ok"):
+            return
         self._load.latencies.append((time.monotonic() - self._due) * 1000)
         self._load.ready(self)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +135,16 @@ def rollbacks(project: Project, pairs: int) -> list[Figure]:
 
 def floor(project: Project) -> float:
     """Seconds to create and start the serving image without Hythe, up to its first 200."""
-    engine = docker.from_env()
-    serving = newest(engine, project)["Config"]
+    with closing(docker.from_env()) as engine:
+        serving = newest(engine, project)["Config"]
+        return start_to_first_200(engine, serving, serving["Image"])
+
+
+def start_to_first_200(engine: Any, serving: dict[str, Any], image: str) -> float:
+    """Seconds to create and start an image as an instance with this configuration is."""
     started = time.monotonic()
     container = engine.api.create_container(
-        serving["Image"],
+        image,
         command=serving["Cmd"],
         entrypoint=serving["Entrypoint"],
         environment=serving["Env"],
@@ -153,7 +159,6 @@ def floor(project: Project) -> float:
         return time.monotonic() - started
     finally:
         engine.api.remove_container(container, force=True, v=True)
-        engine.close()
 
 
 def answers(address: str, port: int) -> bool:

@@ -70,7 +70,7 @@ def settings(tmp_path: Path, store: str) -> Settings:
     """An installation of its own in a temporary HYTHE_HOME."""
     home = tmp_path / "home"
     home.mkdir()
-    return Settings(home=home, database_url=store)
+    return Settings(home=home, database_url=store, build_weight=100)  # tests take all processors
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ OTHERS = (
     *("build_memory", "build_cpus", "build_pids", "build_timeout", "instance_memory"),
     *("instance_cpus", "instance_pids", "max_instances", "boot_timeout", "drain_timeout"),
     *("stop_timeout", "release_timeout", "log_bytes", "parallel_starts"),
+    *("rollback_images", "max_images", "image_days", "cache_days", "disk_budget", "disk_reserve"),
+    *("build_disk", "build_output", "build_weight"),
 )
 """The settings that the set-up does not read, and keeps only."""
 

@@ -84,8 +84,44 @@ class Settings:
     )
     build_memory: int = Field(2 * 1024**3, description="Memory limit of a build, bytes.")
     build_cpus: float = Field(2.0, gt=0, description="CPU limit of a build, cores.")
+    build_weight: int = Field(
+        20,
+        ge=1,
+        le=100,
+        description="Share of the processors that all builds get together while apps want them "
+        "too; 100 is as much as all apps get.",
+    )
     build_pids: int = Field(1024, ge=16, description="Process limit of a build.")
     build_timeout: int = Field(900, ge=1, description="Time limit of a build, seconds.")
+    build_disk: int = Field(
+        8 * 1024**3, ge=1024**2, description="Disk space that a build may take, bytes."
+    )
+    build_output: int = Field(
+        64 * 1024**2,
+        ge=1024,
+        description="Output after which a build is ended, bytes; its log keeps the first 4 MiB.",
+    )
+    rollback_images: int = Field(
+        5, ge=1, description="Images of each app that always stay, so that a rollback is quick."
+    )
+    max_images: int = Field(
+        10, ge=1, description="Images of each app; older ones beyond the rollback images go."
+    )
+    image_days: int = Field(
+        30, ge=1, description="Age at which an image goes that no rollback needs, days."
+    )
+    cache_days: int = Field(
+        30, ge=1, description="Time without a build after which an app's build cache goes, days."
+    )
+    disk_budget: int = Field(
+        0,
+        ge=0,
+        description="Space for images and build caches, beyond which the oldest go, bytes; "
+        "0 is no budget.",
+    )
+    disk_reserve: int = Field(
+        1024**3, ge=0, description="Free disk space without which no build starts, bytes."
+    )
     instance_memory: int = Field(512 * 1024**2, description="Memory limit of an instance, bytes.")
     instance_cpus: float = Field(1.0, gt=0, description="CPU limit of an instance, cores.")
     instance_pids: int = Field(512, ge=16, description="Process limit of an instance.")

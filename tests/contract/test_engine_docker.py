@@ -176,3 +176,20 @@ def test_many_threads_share_one_connection_pool(docker_kit: Kit) -> None:
     for thread in threads:
         thread.join(PATIENCE)
     assert seen == ["x\n"] * 48
+
+
+def test_a_container_of_little_weight_has_a_group_beside_the_engines(docker_kit: Kit) -> None:
+    """Version 1 of cgroups and the engine's own driver, as where these tests run."""
+    group = Path("/sys/fs/cgroup/cpu/hythe-builds-20")
+    container = docker_kit.started(weight=20, sealed=True)
+    if not group.parent.is_dir():
+        pytest.skip("needs cgroups of version 1")
+    assert (group / "cpu.shares").read_text() == "204\n"
+    assert (group / container.id).is_dir()
+
+
+def test_a_sealed_container_can_write_nothing(docker_kit: Kit) -> None:
+    container = docker_kit.started(sealed=True)
+    done = docker_kit.engine.sessions.run(container.id, ["sh", "-c", "echo x > /x"], user="0")
+    assert done.code != 0
+    assert "Read-only file system" in done.output

@@ -200,7 +200,9 @@ def _settle_here(connection: Connection) -> None:
         )
     )
     connection.execute(
-        update(Build).where(Build.status == "running").values(status="failed", ended_at=now())
+        update(Build)
+        .where(Build.status.in_(["queued", "running"]))
+        .values(status="failed", ended_at=now())
     )
 
 

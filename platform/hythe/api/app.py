@@ -19,6 +19,7 @@ from hythe.api.v1 import (
     deploy,
     deploy_keys,
     deployments,
+    disk,
     domains,
     formation,
     instances,
@@ -37,8 +38,8 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, registries, session,
-    setup, tokens, account,
+    buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, registries, disk,
+    session, setup, tokens, account,
 )  # fmt: skip
 
 

@@ -2,13 +2,13 @@
 
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased
 
 from hythe.appjson import AppJson
+from hythe.build import cancel
 from hythe.build.outcome import Failure
 from hythe.imagename import ImageName
 from hythe.model import (
@@ -26,6 +26,7 @@ from hythe.model import (
     now,
     supersede,
 )
+from hythe.settings import Settings
 
 BUILDPACK_PREFIX = "BP_"  # config vars that every build sees
 
@@ -51,8 +52,8 @@ class Claim:
 class Claims:
     """The rows of builds. One control plane leads, so what runs elsewhere was interrupted."""
 
-    def __init__(self, home: Path, database: Database, vault: Vault) -> None:
-        self._home = home
+    def __init__(self, settings: Settings, database: Database, vault: Vault) -> None:
+        self._settings = settings
         self._database = database
         self._vault = vault
         self._held: set[int] = set()  # builds
@@ -73,21 +74,23 @@ class Claims:
             self._held.discard(claim.build_id)
 
     def beat(self, claim: Claim) -> bool:
-        """Record a heartbeat; False when the deployment was ended by somebody else."""
+        """Record a heartbeat; False when somebody ended the deployment or canceled the build."""
         with self._database.write() as tx:
             row = _rows(tx, claim)
-            if row is None:
+            if row is None or row[1].canceled_by is not None:
                 return False
             row[1].heartbeat_at = now()
             return True
 
-    def succeed(self, claim: Claim, result: dict[str, Any]) -> None:
-        """The build is done and the deployment goes on to release/."""
+    def succeed(self, claim: Claim, result: dict[str, Any]) -> bool:
+        """The build is done and the deployment goes on to release/; False when it was canceled."""
         with self._database.write() as tx:
             row = _rows(tx, claim)
             if row is None:
-                return
+                return True
             deployment, build = row
+            if build.canceled_by is not None:
+                return False
             build.status = "succeeded"
             build.builder = result["builder"]
             build.image = result["image"]
@@ -102,6 +105,7 @@ class Claims:
             else:
                 deployment.status = "built"
             tx.poke(claim.app_id)
+            return True
 
     def goes_on(self, claim: Claim) -> bool:
         """Whether the deployment of a finished build is still on its way."""
@@ -119,6 +123,16 @@ class Claims:
             _end(build)
             build.error_code = failure.code
             build.error_cause, build.error_fix = failure.cause, failure.fix
+            build.steps = failure.steps
+
+    def give_up(self, claim: Claim) -> bool:
+        """Whether the build was canceled; its rows say so now."""
+        with self._database.write() as tx:
+            row = _rows(tx, claim)
+            if row is None or row[1].canceled_by is None:
+                return False
+            cancel.carry_out(self._settings, tx, *row)
+            return True
 
     def _interrupted(self, tx: Write) -> Claim | None:
         query = (
@@ -128,34 +142,42 @@ class Claims:
             .order_by(Build.id)
         )
         for deployment, build in tx.execute(query):
-            if deployment.status == "building":
+            if deployment.status == "building" and build.canceled_by is not None:
+                cancel.carry_out(self._settings, tx, deployment, build)
+            elif deployment.status == "building":
                 build.attempts += 1
                 build.heartbeat_at = now()
                 return self._claim(tx, deployment, build)
-            _end(build)  # the deployment was ended meanwhile
+            else:
+                _end(build)  # the deployment was ended meanwhile
         return None
 
     def _queued(self, tx: Write) -> Claim | None:
         other = aliased(Deployment)
         busy = exists().where(other.app_id == Deployment.app_id, other.status == "building")
         waiting = tx.execute(
-            select(Deployment, Source)
+            select(Deployment, Source, Build)
             .join(App, App.id == Deployment.app_id)
             .join(Source, Source.id == Deployment.source_id)
+            .outerjoin(Build, (Build.id == Deployment.build_id) & (Build.status == "queued"))
             .where(Deployment.status == "queued", App.destroyed_at.is_(None), ~busy)
             .order_by(Deployment.id)
         )
         # source/ lays a folder out again that is gone, and rings.
         here = (
-            deployment
-            for deployment, source in waiting
-            if all((self._home / folder).is_dir() for folder in source.folders)
+            (deployment, build)
+            for deployment, source, build in waiting
+            if all((self._settings.home / folder).is_dir() for folder in source.folders)
+            if build is None or build.canceled_by is None
         )
-        deployment = next(here, None)
+        deployment, build = next(here, (None, None))
         if deployment is None:
             return None
-        build = Build(app_id=deployment.app_id, source_id=deployment.source_id, attempts=1)
-        tx.add(build)
+        if build is None:
+            build = Build(app_id=deployment.app_id, source_id=deployment.source_id)
+            tx.add(build)
+        build.status, build.attempts = "running", 1
+        build.started_at = build.heartbeat_at = now()
         tx.flush()
         deployment.status = "building"
         deployment.build_id = build.id

@@ -4,13 +4,17 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hythe.build.clock import Clock, program
 from hythe.build.operator import Registries
 from hythe.build.stack import USER_ID
 from hythe.build.workspace import Workspace
 from hythe.engine.port import ContainerSpec, Engine, Exit, Limits, Mount
+from hythe.errors import BuildOutput
 from hythe.names import LABEL_APP, LABEL_BUILD, LABEL_KIND, Names
 from hythe.settings import Settings
 
+HOME = "/home/app"
+LARGEST_ANSWER = 1 << 20  # characters that bin/detect may print
 APP, LAYERS, PLATFORM, SCRATCH = "/workspace", "/layers", "/platform", "/cnb/scratch"
 CLASSIC_APP = "/app"  # the same folder as APP, where classic buildpacks want it
 CHOSEN = "/cnb/chosen"  # buildpacks of this build alone
@@ -22,20 +26,33 @@ class BuildContainer:
 
     engine: Engine
     id: str
+    clock: Clock
 
     def run(self, command: Sequence[str], env: Mapping[str, str]) -> Exit:
-        return self.engine.sessions.run(self.id, command, env=env, user=build_user(), workdir=APP)
+        """Run a program that says little; raises BuildOutput when it does not."""
+        kept: list[str] = []
+        left, name = LARGEST_ANSWER, program(command) or command[0]
+
+        def keep(text: str) -> None:
+            nonlocal left
+            kept.append(text)
+            left -= len(text) + 1
+            if left < 0:
+                raise BuildOutput(f"{name} printed more than {LARGEST_ANSWER >> 10} KiB.")
+
+        return Exit(self.stream(command, env, keep), "\n".join(kept))
 
     def stream(
         self, command: Sequence[str], env: Mapping[str, str], line: Callable[[str], None]
     ) -> int:
         """Run a program, hand over each line as it comes, return the exit code."""
-        stream = self.engine.sessions.stream(
-            self.id, command, env=env, user=build_user(), workdir=APP
-        )
-        for text in stream:
-            line(text)
-        return stream.exit_code()
+        with self.clock.program(command):
+            stream = self.engine.sessions.stream(
+                self.id, command, env=env, user=build_user(), workdir=APP
+            )
+            for text in stream:
+                line(text)
+            return stream.exit_code()
 
     def freeze(self) -> None:
         """Stop everything in it for good, so that the host can read what it wrote.
@@ -59,9 +76,9 @@ def labels(names: Names, app_id: int, build_id: int) -> dict[str, str]:
     return {**names.labels, LABEL_KIND: "build", LABEL_APP: str(app_id), LABEL_BUILD: str(build_id)}
 
 
-def start(engine: Engine, spec: ContainerSpec) -> BuildContainer:
+def start(engine: Engine, spec: ContainerSpec, clock: Clock) -> BuildContainer:
     """The container of a spec, started. The supervisor removes it by its labels."""
-    container = BuildContainer(engine, engine.instances.create(spec).id)
+    container = BuildContainer(engine, engine.instances.create(spec).id, clock)
     engine.instances.start(container.id)
     return container
 
@@ -96,9 +113,14 @@ def spec(
             Mount(workspace.scratch, SCRATCH),
             Mount(workspace.app, CLASSIC_APP),
             Mount(workspace.buildpacks, CHOSEN),
+            Mount(workspace.home, HOME),
+            Mount(workspace.temporary, "/tmp"),
+            Mount(workspace.temporary, "/var/tmp"),
             buildpacks,
             *registries.mounts,
         ),
         limits=Limits(settings.build_memory, settings.build_cpus, settings.build_pids),
         init=True,
+        weight=settings.build_weight,
+        sealed=True,
     )

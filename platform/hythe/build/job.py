@@ -1,9 +1,7 @@
 """One build, from a source to an image; its process may be killed anywhere."""
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,14 @@ from hythe.build import container as jail
 from hythe.build import image as images
 from hythe.build.buildpack import MOUNTED, catalog
 from hythe.build.cache import Cache
+from hythe.build.clock import Clock
 from hythe.build.committed import CommittedExport
 from hythe.build.detect import Detector, Group
 from hythe.build.export import Export, configuration
 from hythe.build.layers import read_inside
 from hythe.build.operator import registries
 from hythe.build.output import Output
-from hythe.build.result import BUILDPACKS, Kind, Result, Step
+from hythe.build.result import BUILDPACKS, Kind, Result
 from hythe.build.workspace import Workspace
 from hythe.buildpackpin import BuildpackPin
 from hythe.engine.port import Engine, Image, Limits, Login, Mount
@@ -59,7 +58,8 @@ class Request:
 class Job:
     """The parts of one build, and the clock of its steps."""
 
-    def __init__(self, request: Request, engine: Engine) -> None:
+    def __init__(self, request: Request, engine: Engine, clock: Clock) -> None:
+        self.clock = clock
         self.request = request
         self.engine = engine
         self.settings = Settings(**request.settings)
@@ -70,10 +70,10 @@ class Job:
         secrets = [value for key, value in request.env.items() if not key.startswith("BP_")]
         secrets += [self.login.password] if self.login else []
         secrets += registries().passwords()
-        self.output = Output(self.transcript, secrets)
+        self.output = Output(self.transcript, secrets, self.settings.build_output)
         self.labels = jail.labels(self.names, request.app_id, request.build_id)
         self.container_name = self.names.build(request.app, request.build_id)
-        self.steps: list[Step] = []
+        self.enters: Callable[[str], None] = lambda _: None  # told the container's id
 
     def run(self) -> Result:
         """Build; raises a HytheError with the cause and the fix."""
@@ -82,12 +82,6 @@ class Job:
         if not self.request.buildpacks and dockerfile.present(Path(self.request.source)):
             return self._dockerfile()
         return self._buildpacks()
-
-    @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
-        started = time.monotonic()
-        yield
-        self.steps.append(Step(name, time.monotonic() - started))
 
     def _image(self, name: ImageName) -> Result:
         declared = self._procfile(None)
@@ -98,7 +92,7 @@ class Job:
             )
         self.transcript.step(f"Pulling {name.reference}")
         known = self.engine.images.find(name.reference) is not None
-        with self._step("pull"):
+        with self.clock.step("pull"):
             image = images.pull(self.engine, name, self.login, self.transcript.detail)
         self.engine.images.tag(image.id, self._app_reference())  # keeps it, whatever its tag does
         if not known:  # the image shall go with the app's last release of it
@@ -116,7 +110,7 @@ class Job:
         limits = Limits(
             self.settings.build_memory, self.settings.build_cpus, self.settings.build_pids
         )
-        with self._step("build"):
+        with self.clock.step("build"):
             image = dockerfile.build(
                 self.engine,
                 source,
@@ -136,18 +130,18 @@ class Job:
         reference: str | None = None,
     ) -> Result:
         """The result for an image that runs as it is."""
-        with self._step("look"):
+        with self.clock.step("look"):
             launch = images.launch(self.engine, image, f"{self.container_name}.look", self.labels)
         processes = images.processes(image, declared, launch)
         self._say_processes(declared, processes)
         facts = images.facts(kind, image, launch, reference)
-        return Result(image.id, processes, facts, self.steps)
+        return Result(image.id, processes, facts, self.clock.steps)
 
     def _buildpacks(self) -> Result:
         bases = stack.ensure(self.engine, self.settings, self.transcript.detail)
         cache = Cache.of(self.settings, self.request.app_id)
         uid = jail.build_uid()
-        with self._step("prepare"):
+        with self.clock.step("prepare"):
             self.workspace.copy_source(Path(self.request.source), uid)
             project = self._project()
             self.workspace.write_env({**(project.env or {}), **self.request.env}, uid)
@@ -159,25 +153,23 @@ class Job:
         processes = built.launch.processes | (declared or {})
         self._say_processes(declared, processes)
         image = self._export(bases, built, processes)
-        with self._step("keep"):
+        with self.clock.step("keep"):
             cache.keep(self.workspace.layers, ((each.owner, each.layer) for each in built.layers))
         used = [buildpack.as_json() for buildpack in built.buildpacks]
-        return Result(image, processes, BUILDPACKS, self.steps, used)
+        return Result(image, processes, BUILDPACKS, self.clock.steps, used)
 
     def _run_buildpacks(self, bases: stack.Stack, cache: Cache) -> lifecycle.Built:
-        with self._step("container"), ThreadPoolExecutor(1) as pool:
+        with self.clock.step("container"), ThreadPoolExecutor(1) as pool:
             remembered = pool.submit(cache.remember, self.workspace.layers)
             container = self._container(bases)
+            self.enters(container.id)
             remembered.result()  # before anything runs that could change them
         build_id = str(self.request.build_id)
-        with self._step("detect"):
+        with self.clock.step("detect"):
             group = self._detect(container, build_id)
-        with self._step("build"):
-            builder = lifecycle.Builder(
-                container, self.workspace, self.output, build_id, cache.launch
-            )
-            built = builder.build(group)
-        with self._step("freeze"):
+        builder = lifecycle.Builder(container, self.workspace, self.output, build_id, cache.launch)
+        built = builder.build(group)  # each of its programs is a step
+        with self.clock.step("freeze"):
             container.freeze()
         return built
 
@@ -213,7 +205,7 @@ class Job:
             found = self.engine.instances.get(spare)
             if found is not None and found.state == "running" and found.image == bases.build_id:
                 self.engine.instances.rename(found.id, self.container_name)
-                return jail.BuildContainer(self.engine, found.id)
+                return jail.BuildContainer(self.engine, found.id, self.clock)
         spec = jail.spec(
             self.settings,
             self.workspace,
@@ -225,13 +217,13 @@ class Job:
             buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
             seconds=str(self.settings.build_timeout + 60),
         )
-        return jail.start(self.engine, spec)
+        return jail.start(self.engine, spec, self.clock)
 
     def _export(
         self, bases: stack.Stack, built: lifecycle.Built, processes: Mapping[str, str]
     ) -> str:
         config = configuration(built, processes, self.names.labels)
-        with self._step("export"):
+        with self.clock.step("export"):
             if self.engine.images.assembles():
                 cache = Cache.of(self.settings, self.request.app_id)
                 export = Export(self.engine, cache, self.workspace, self.transcript.step)

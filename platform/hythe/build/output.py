@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterable
 
+from hythe.build.prune import figure
+from hythe.errors import BuildError, BuildOutput, HytheError
 from hythe.transcript import Transcript
 
 LARGEST_LINE = 2000  # characters
 LARGEST_OUTPUT = 4 << 20  # characters of one build
 SHORTEST_SECRET = 6  # shorter values would blank ordinary words
+SEALED = "Read-only file system"  # strerror(EROFS)
 _STEP, _WARNING, _DETAIL = "-----> ", " !     ", "       "
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -19,17 +22,28 @@ class Output:
     warnings that end a program's output are held back: if it failed, they are its cause and fix.
     """
 
-    def __init__(self, transcript: Transcript, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self, transcript: Transcript, secrets: Iterable[str] = (), limit: int = 16 * LARGEST_OUTPUT
+    ) -> None:
+        """limit: characters after which `line` raises BuildOutput."""
         self.transcript = transcript
+        parts = {part.strip() for secret in secrets for part in (secret, *secret.splitlines())}
         self._secrets = sorted(
-            (s for s in secrets if len(s) >= SHORTEST_SECRET), key=len, reverse=True
+            (part for part in parts if len(part) >= SHORTEST_SECRET), key=len, reverse=True
         )
+        self._limit = self._allowed = limit
+        self._sealed = ""  # the last line that told of a write outside
         self._held: list[str] = []
         self._left = LARGEST_OUTPUT
 
     def line(self, text: str) -> None:
         """One line of a program's output."""
+        self._allowed -= len(text) + 1
+        if self._allowed < 0:
+            raise BuildOutput(f"The build printed more than {figure(self._limit)}.")
         text = self._clean(text)
+        if SEALED in text:
+            self._sealed = text.strip()
         if text.startswith(_WARNING):
             self._held.append(text.removeprefix(_WARNING).rstrip())
             return
@@ -48,6 +62,15 @@ class Output:
         """The warnings at the end of the output so far; they are not written any more."""
         held, self._held = self._held, []
         return held
+
+    def explain(self, error: HytheError) -> HytheError:
+        """The error, or that the build wrote where it may not."""
+        if not self._sealed or type(error) is not BuildError:
+            return error
+        return BuildError(
+            f"The build wrote outside its folders: {self._sealed[:200]}",
+            "Let it write to the app's folder, its layers, $HOME or /tmp only.",
+        )
 
     def _clean(self, text: str) -> str:
         text = _CONTROL.sub("", text.rsplit("\r", 1)[-1]).rstrip()

@@ -12,6 +12,7 @@ from pathlib import Path
 from hythe import network
 from hythe.build import container, share, stack
 from hythe.build.buildpack import MOUNTED
+from hythe.build.clock import Clock
 from hythe.build.operator import registries
 from hythe.build.workspace import Workspace
 from hythe.engine.port import Engine, Mount
@@ -74,7 +75,7 @@ class Spares:
             buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
             seconds="infinity",
         )
-        container.start(self._engine, spec)
+        container.start(self._engine, spec, Clock())
         return name, workspace
 
     def _folder(self, number: int) -> Path:

@@ -25,6 +25,7 @@ from hythe.errors import EngineError, PlatformError
 from hythe.settings import Settings
 
 SUITE = "bookworm"
+PREFIX = "hythe-stack/"
 FORMAT = "3"  # of the steps below; part of the digest
 STACK_ID = f"hythe-{SUITE}"
 REGISTRY_IMAGE = f"debian:{SUITE}-slim"
@@ -63,6 +64,16 @@ class Stack:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseImage:
+    """A base image on the engine."""
+
+    reference: str
+    size: int  # bytes
+    made_at: float  # Unix seconds
+    current: bool  # of this version's recipe
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """What the images are made from."""
 
@@ -90,7 +101,7 @@ class Recipe:
         return sha.hexdigest()[:8]
 
     def reference(self, kind: str) -> str:
-        return f"hythe-stack/{kind}:{SUITE}-{self.digest()}"
+        return f"{PREFIX}{kind}:{SUITE}-{self.digest()}"
 
 
 def recipe() -> Recipe:
@@ -110,6 +121,19 @@ def find(engine: Engine) -> Stack | None:
     if run_image is None or build_image is None:
         return None
     return Stack(run, run_image.id, build, build_image.id)
+
+
+def images(engine: Engine) -> list[BaseImage]:
+    """All base images on the engine, those of this version first, the newest first."""
+    made = recipe()
+    ours = {made.reference(kind) for kind in ("run", "build")}
+    found = {name: engine.images.find(name) for name in engine.images.list(PREFIX)}
+    listed = [
+        BaseImage(name, image.size, image.created_at, name in ours)
+        for name, image in found.items()
+        if image is not None
+    ]
+    return sorted(listed, key=lambda each: (not each.current, -each.made_at))
 
 
 def _make(engine: Engine, settings: Settings, made: Recipe, progress: Progress) -> Stack:

@@ -16,7 +16,9 @@ from hythe.build import outcome
 from hythe.build.cache import Cache
 from hythe.build.claim import Claim, Claims
 from hythe.build.container import labels
+from hythe.build.governor import Governor
 from hythe.build.job import Request
+from hythe.build.line import Line
 from hythe.build.living import end_all
 from hythe.build.nursery import Child, Nursery
 from hythe.build.outcome import Failure
@@ -24,13 +26,15 @@ from hythe.build.spare import Spares
 from hythe.build.workspace import Workspace
 from hythe.engine.port import Engine
 from hythe.errors import BuildInterrupted, BuildTimeout, EngineError, HytheError, PlatformError
-from hythe.model import Database, Vault
+from hythe.model import Bell, Database, Vault
 from hythe.names import LABEL_APP, LABEL_KIND, Names
 from hythe.settings import Settings
 from hythe.transcript import Transcript
 
 HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 5.0  # a claim is tried at least so often, whatever bells ring
+WATCH_SECONDS = 0.25
+LATE_SECONDS = 5.0  # a build's own watch ends it first, and knows what it was at
 ATTEMPTS = 2
 REST_SECONDS = 10.0
 REST_STEP = 0.25
@@ -54,8 +58,10 @@ class BuildStage:
         self._engine = engine
         self._names = names
         self._nursery = nursery
-        self._claims = Claims(settings.home, database, vault)
+        self._claims = Claims(settings, database, vault)
         self._database = database
+        self._line = Line(settings, database)
+        self._governor = Governor(settings, database, engine, names)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._running: dict[int, Child] = {}  # by app
@@ -69,10 +75,14 @@ class BuildStage:
             thread = threading.Thread(target=self._slot, name=f"build-{number}", daemon=True)
             thread.start()
             self._threads.append(thread)
+        self._line.start()
+        self._governor.start()
 
     def stop(self) -> None:
         """End builds that run; the next start builds them again."""
         self._stopping.set()
+        self._line.stop()
+        self._governor.stop()
         self._database.ring(0)  # wakes the slots
         for thread in self._threads:
             thread.join()
@@ -97,18 +107,18 @@ class BuildStage:
                 if claim is None:
                     bell.wait(IDLE_SECONDS)
                     continue
-                self._build(claim)
+                self._build(claim, bell)
             except Exception as error:  # a slot must outlive whatever one build meets
                 log.error("build slot failed", exc_info=error)
                 self._stopping.wait(IDLE_SECONDS)
 
-    def _build(self, claim: Claim) -> None:
+    def _build(self, claim: Claim, bell: Bell) -> None:
         started = time.monotonic()
         log.info("build started", app=claim.app, build=claim.build_id, attempt=claim.attempts)
         transcript = Transcript.of(self._settings, claim.deployment_id)
         try:
             try:
-                end = self._attempt(claim, transcript)
+                end = self._attempt(claim, transcript, bell)
             except HytheError as error:
                 end = Failure.of(error)
             except Exception as error:  # the pusher is told, whatever it was
@@ -125,27 +135,29 @@ class BuildStage:
         self, claim: Claim, end: dict[str, Any] | Failure | None, transcript: Transcript
     ) -> None:
         """Write down how it ended. Success is told first, the rest of the work is off its path."""
-        if isinstance(end, dict):
-            self._claims.succeed(claim, end)
+        if isinstance(end, dict) and self._claims.succeed(claim, end):
             self._rest.submit(self._tidy_later, claim)
             return
         self._tidy(claim)
-        if end is not None:
+        if not self._claims.give_up(claim) and isinstance(end, Failure):
             transcript.warn(end.cause)
             transcript.warn(end.fix)
             self._claims.fail(claim, end)
 
-    def _attempt(self, claim: Claim, transcript: Transcript) -> dict[str, Any] | Failure | None:
+    def _attempt(
+        self, claim: Claim, transcript: Transcript, bell: Bell
+    ) -> dict[str, Any] | Failure | None:
         """Run one attempt; None when it was given up."""
         if claim.attempts > ATTEMPTS:
             raise BuildInterrupted
         if claim.attempts > 1:
             self._clean(claim)
             transcript.step("The build was interrupted; building again")
+        self._governor.make_room()
         child = self._nursery.spawn(self._request(claim).as_json())
         self._running[claim.app_id] = child
         try:
-            if not self._watch(claim, child):
+            if not self._watch(claim, child, bell):
                 return None
         finally:
             if self._running.get(claim.app_id) is child:  # else the app's next build began already
@@ -154,16 +166,16 @@ class BuildStage:
             child.wait(HEARTBEAT_SECONDS)
         return outcome.read(Workspace.of(self._settings, claim.build_id))
 
-    def _watch(self, claim: Claim, child: Child) -> bool:
+    def _watch(self, claim: Claim, child: Child, bell: Bell) -> bool:
         """Wait for the child, with heartbeats; False when the build is not wanted any more."""
-        deadline = time.monotonic() + self._settings.build_timeout
+        deadline = time.monotonic() + self._settings.build_timeout + LATE_SECONDS
         beat = time.monotonic() + HEARTBEAT_SECONDS
-        while not child.wait(0.25):
+        while not child.wait(WATCH_SECONDS):
             if self._stopping.is_set():
                 return False
             if time.monotonic() > deadline:
                 raise BuildTimeout(f"The build took longer than {self._settings.build_timeout} s.")
-            if time.monotonic() > beat:
+            if claim.app_id in bell.wait(0) or time.monotonic() > beat:
                 beat = time.monotonic() + HEARTBEAT_SECONDS
                 if not self._claims.beat(claim):
                     return False
@@ -204,6 +216,7 @@ class BuildStage:
                 break
         self._prepare_spare()
         self._tidy(claim)
+        self._governor.wake()
 
     def _prepare_spare(self) -> None:
         try:

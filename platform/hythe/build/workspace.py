@@ -5,6 +5,7 @@ layers/     what buildpacks make; restored layers are moved here from the cache
 platform/   env/KEY: the config that the build may see
 buildpacks/ copies of chosen buildpacks; Hythe's own are mounted from where they are
 scratch/    plans that pass between the lifecycle and buildpacks
+home/, tmp/ the user's home and the temporary files; with the folders above all that can be written
 outcome.json  what the build's process hands back; not mounted
 """
 
@@ -52,16 +53,26 @@ class Workspace:
         return self.folder / "buildpacks"
 
     @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def temporary(self) -> Path:
+        return self.folder / "tmp"
+
+    @property
     def outcome(self) -> Path:
         return self.folder / "outcome.json"
 
     def lay_out(self, uid: int) -> None:
         """Make the folders, empty. A container may mount them from then on."""
         (self.platform / "env").mkdir(parents=True)
-        for folder in (self.app, self.layers, self.scratch, self.buildpacks):
+        writable = (self.app, self.scratch, self.home)
+        for folder in (*writable, self.layers, self.buildpacks, self.temporary):
             folder.mkdir(mode=0o755)
-        give(self.app, uid)
-        give(self.scratch, uid)
+        for folder in (self.app, self.scratch, self.home):
+            give(folder, uid)
+        self.temporary.chmod(0o1777)
 
     def write_env(self, env: Mapping[str, str], uid: int) -> None:
         """env becomes the platform's env files."""

@@ -113,17 +113,56 @@ class UsedBuildpack(TypedDict):
     pinned: str | None
 
 
+class Step(TypedDict):
+    name: str
+    seconds: float
+
+
 class Build(TypedDict):
     id: int
     status: str
+    place: int | None
     builder: str | None
     image: str | None
     processes: dict[str, str] | None
     buildpacks: list[UsedBuildpack]
+    steps: list[Step]
     source: Source
     error: Error | None
+    canceled_by: str | None
     created_at: str
+    started_at: str | None
     ended_at: str | None
+
+
+class Disk(TypedDict):
+    folders: list[str]
+    total: int
+    free: int
+
+
+class AppShare(TypedDict):
+    app: str
+    images: int
+    image_bytes: int
+    cache_bytes: int
+
+
+class Pruned(TypedDict):
+    message: str
+    bytes: int
+    app: str | None
+    at: str
+
+
+class DiskUse(TypedDict):
+    disks: list[Disk]
+    reserve: int
+    budget: int
+    measured_at: str | None
+    total: int | None
+    apps: list[AppShare]
+    pruned: list[Pruned]
 
 
 class Release(TypedDict):

@@ -152,6 +152,10 @@ class Client:
     def build(self, app: str, number: int) -> answers.Build:
         return cast(answers.Build, self._http.request("GET", _app(app, "builds", str(number))))
 
+    def cancel_build(self, app: str, number: int) -> answers.Build:
+        path = _app(app, "builds", str(number), "cancel")
+        return cast(answers.Build, self._http.request("POST", path))
+
     def build_log(self, app: str, number: int) -> str:
         return self._http.text(_app(app, "builds", str(number), "log"))
 
@@ -223,6 +227,9 @@ class Client:
                 if not place or time.monotonic() - away_since > PATIENCE_SECONDS:
                     raise
             time.sleep(AGAIN_SECONDS)
+
+    def disk(self) -> answers.DiskUse:
+        return cast(answers.DiskUse, self._http.request("GET", "/v1/disk"))
 
     def tokens(self) -> list[answers.Token]:
         return cast(list[answers.Token], self._items("/v1/tokens"))

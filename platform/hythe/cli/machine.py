@@ -61,6 +61,28 @@ def check_upgrade() -> None:
     administer("upgrade:check")
 
 
+def build_stack(*arguments: str) -> NoReturn:
+    os.execv(sys.executable, [sys.executable, "-m", "hythe.build", *arguments])
+
+
+@cli.command("stack")
+def list_stack() -> None:
+    """List the base images that buildpacks build on.
+
+    All installations on a machine share them; apps keep the one on which they were built.
+    """
+    build_stack("list-stack")
+
+
+@cli.command("stack:build")
+def make_stack() -> None:
+    """Make the base images of this version.
+
+    Unless they are there; from a registry, else with mmdebstrap, in some minutes.
+    """
+    build_stack("ensure-stack")
+
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the files, change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 

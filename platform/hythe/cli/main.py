@@ -16,6 +16,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     certs,
     config,
     deploy,
+    disk,
     domains,
     logs,
     machine,

@@ -51,6 +51,8 @@ class ContainerSpec:
     capabilities: tuple[str, ...] = ()  # all others are dropped
     init: bool = False  # run the engine's own small init as PID 1
     restart: bool = False  # restart after exit and after a reboot, unless stopped
+    weight: int = 0  # 1 to 100: a share of the processors beside other work; 0: as all others
+    sealed: bool = False  # nothing can be written but into its mounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Image:
     size: int  # bytes
     layers: tuple[str, ...]  # diff ids, lowest first
     digests: tuple[str, ...] = ()  # NAME@sha256:..., as registries know it
+    created_at: float = 0.0  # Unix seconds, as the image says: `assemble` says 1980
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,9 @@ class Images(Protocol):
 
     def list(self, prefix: str) -> Sequence[str]:
         """The references (name:tag) whose name starts with prefix."""
+
+    def folder(self) -> Path | None:
+        """Where the engine keeps its images; None when that is no folder of this machine."""
 
 
 class Instances(Protocol):

@@ -138,6 +138,48 @@ class BuildTimeout(BuildError):
     default_fix = "Raise HYTHE_BUILD_TIMEOUT, or make the build shorter."
 
 
+class BuildCanceled(BuildError):
+    """Somebody canceled the build."""
+
+    code = "build-canceled"
+    default_fix = "Deploy again when it is wanted."
+
+
+class DiskFull(BuildError):
+    """The disk is nearly full."""
+
+    code = "disk-full"
+    default_fix = "Free some space there; `hythe disk` says what Hythe takes."
+
+
+class BuildDisk(BuildError):
+    """The build took more disk space than it may."""
+
+    code = "build-disk"
+    default_fix = "Let it write less, or let the operator raise HYTHE_BUILD_DISK."
+
+
+class BuildMemory(BuildError):
+    """The build needed more memory than it may use."""
+
+    code = "build-memory"
+    default_fix = "Let it need less, or let the operator raise HYTHE_BUILD_MEMORY."
+
+
+class BuildProcesses(BuildError):
+    """The build wanted more processes than it may have."""
+
+    code = "build-processes"
+    default_fix = "Let it start fewer at a time, or let the operator raise HYTHE_BUILD_PIDS."
+
+
+class BuildOutput(BuildError):
+    """The build printed more than it may."""
+
+    code = "build-output"
+    default_fix = "Let it print less, or let the operator raise HYTHE_BUILD_OUTPUT."
+
+
 class BuildInterrupted(BuildError):
     """The build was interrupted more than once."""
 

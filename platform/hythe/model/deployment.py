@@ -17,14 +17,16 @@ DeploymentStatus = Literal[
     "rolling",  # on the way
     "live",
     "failed",
-    "superseded",  # ended
+    "superseded",
+    "canceled",  # ended
 ]
 UNDER_WAY = ("fetching", "queued", "building", "built", "releasing", "rolling")
-ENDED: frozenset[str] = frozenset({"live", "failed", "superseded"})
+ENDED: frozenset[str] = frozenset({"live", "failed", "superseded", "canceled"})
 DeploymentKind = Literal[
     "push", "upload", "image", "git", "commit", "config", "rollback", "redeploy", "restart",
     "rebuild",
 ]  # fmt: skip
+BuildStatus = Literal["queued", "running", "succeeded", "failed", "canceled"]
 SourceKind = Literal["git", "tarball", "image", "url"]
 
 
@@ -77,8 +79,8 @@ class Source(Base):
 class Deployment(Base):
     """One attempt to make an app run something.
 
-    fetching -> queued -> building -> built -> releasing -> rolling -> live; or failed, or
-    superseded. The stage that owns a status moves deployments out of it: source/ owns fetching,
+    fetching -> queued -> building -> built -> releasing -> rolling -> live; or failed, superseded
+    or canceled. The stage that owns a status moves deployments out of it: source/ owns fetching,
     build/ queued and building, release/ built and releasing, run/ rolling; a newer deployment
     supersedes one that is fetching, queued or rolling, a rollback and the end of its app any. A git
     URL, and a source with buildpacks of other servers, starts at fetching, others at queued, and a
@@ -145,7 +147,11 @@ class Deployment(Base):
 
 
 class Build(Base):
-    """The making of an image from a source."""
+    """The making of an image from a source.
+
+    queued (it waits for a slot, see build/line.py) -> running -> succeeded, failed or canceled.
+    Somebody who cancels it only says so; build/ ends it when nothing of it is left.
+    """
 
     __tablename__ = "builds"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - ids appear in names
@@ -153,7 +159,7 @@ class Build(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
-    status: Mapped[str] = mapped_column(default="running")  # running | succeeded | failed
+    status: Mapped[str] = mapped_column(default="running")  # BuildStatus
     attempts: Mapped[int] = mapped_column(default=1)
     builder: Mapped[str | None]  # "buildpacks" | "dockerfile" | "image"
     image: Mapped[str | None]  # image id, sha256:...
@@ -166,6 +172,8 @@ class Build(Base):
     heartbeat_at: Mapped[datetime] = mapped_column(default=now)
     created_at: Mapped[datetime] = mapped_column(default=now)
     ended_at: Mapped[datetime | None]
+    canceled_by: Mapped[str | None]  # who asked that it ends
+    started_at: Mapped[datetime | None]  # of its first attempt
 
 
 class Release(Base):

@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from hythe.errors import BootTimeout, CrashedAtBoot, ReleaseError, RolloutError, Unhealthy
-from hythe.model import App, Deployment, Release
+from hythe.model import App, Build, Deployment, Release
 from hythe.source.heir import last_heir
 
 _UNHEALTHY = frozenset(
@@ -22,7 +22,11 @@ def verdict(session: Session, deployment_id: int) -> str | None:
     if deployment.status == "superseded":
         newer = session.get(Deployment, deployment.superseded_by or 0)
         return f"superseded by a newer {newer.kind}, d{newer.id}" if newer else "its app is gone"
-    return f"{_what_failed(session, deployment)}, {_what_serves(session, deployment.app_id)}"
+    serves = _what_serves(session, deployment.app_id)
+    if deployment.status == "canceled":
+        build = session.get(Build, deployment.build_id) if deployment.build_id else None
+        return f"build canceled by {build.canceled_by if build else 'somebody'}, {serves}"
+    return f"{_what_failed(session, deployment)}, {serves}"
 
 
 def _what_failed(session: Session, deployment: Deployment) -> str:

@@ -66,3 +66,24 @@ def test_builds_are_listed_shown_and_logged(plane: ControlPlane, api: httpx.Clie
     log = api.get(f"/v1/apps/other/builds/{build.id}/log")
     assert log.text == "-----> Python app detected\n"
     assert api.get(f"/v1/apps/shop/builds/{build.id}").status_code == 404
+
+
+def test_a_build_that_waits_has_a_place_and_is_canceled(
+    plane: ControlPlane, api: httpx.Client
+) -> None:
+    with plane.database.write() as tx:
+        app = make_app(tx, "other")
+        done, waits = make_build(tx, app), make_build(tx, app)
+        waits.status = "queued"
+        waits.steps = []
+        deployment = make_deployment(tx, app, status="queued")
+        deployment.build_id = waits.id
+    path = f"/v1/apps/other/builds/{waits.id}"
+    assert api.get(path).json()["place"] == 1
+    with plane.client("read") as reader:
+        assert reader.post(f"{path}/cancel").status_code == 403
+    asked = api.post(f"{path}/cancel")
+    assert (asked.status_code, asked.json()["canceled_by"]) == (202, "tester")
+    refused = api.post(f"/v1/apps/other/builds/{done.id}/cancel")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert api.post("/v1/apps/shop/builds/99/cancel").status_code == 404

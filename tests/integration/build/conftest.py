@@ -1,5 +1,6 @@
 """A build stage with a real engine, and apps to give to it."""
 
+import copy
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hythe.build import cancel
 from hythe.build.nursery import Nursery
 from hythe.build.stack import ensure
 from hythe.build.stage import BuildStage
@@ -44,6 +46,26 @@ class Builds:
             sealed = self.vault.seal(value)
             tx.add(ConfigVar(app_id=self.app_id, key=key, value=sealed, build=build))
 
+    def other_app(self) -> "Builds":
+        """The same place with another app."""
+        other = copy.copy(self)
+        other.source = self.source.with_name("other")
+        with self.database.write() as tx:
+            app = App(name="other")
+            tx.add(app)
+            tx.flush()
+            other.app_id = app.id
+        return other
+
+    def cancel(self, deployment: Deployment) -> None:
+        """As the API does it, for ada."""
+        with self.database.write() as tx:
+            cancel.request(tx, tx.get_one(Build, deployment.build_id), "ada")
+
+    def row(self, deployment: Deployment) -> Build:
+        with self.database.read() as tx:
+            return tx.get_one(Build, deployment.build_id)
+
     def queue(self, files: Files, buildpacks: Pins = None) -> int:
         """Replace the source by these files and queue a deployment of it."""
         subprocess.run(["rm", "-rf", str(self.source)], check=True)
@@ -55,8 +77,9 @@ class Builds:
                 file.chmod(0o755)
         with self.database.write() as tx:
             source = Source(
-                app_id=self.app_id, kind="tarball", tree="t", path="sources/app", created_by="test"
-            )
+                app_id=self.app_id, kind="tarball", tree="t", created_by="test",
+                path=f"sources/{self.source.name}",
+            )  # fmt: skip
             source.buildpacks = list(buildpacks) if buildpacks else None
             tx.add(source)
             tx.flush()

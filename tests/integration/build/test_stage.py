@@ -34,6 +34,7 @@ def test_a_build_that_takes_too_long_is_ended(builds: Builds, start: Start) -> N
     start(build_timeout=4)
     deployment = builds.fail(HANGS)
     assert deployment.error_code == "build-timeout"
+    assert "s; it was at " in (deployment.error_cause or "")
     assert builds.containers() == []
 
 

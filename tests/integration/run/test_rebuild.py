@@ -73,7 +73,7 @@ def test_every_release_of_the_lost_build_gets_the_new_image_and_keeps_its_spec(
         before = [release.spec for release in session.scalars(select(Release))]
         path = session.scalars(select(Source.path)).first()
     rebuild(settings, database, serving)
-    claims = Claims(settings.home, database, vault)
+    claims = Claims(settings, database, vault)
     assert claims.take() is None  # until source/ has laid it out again
 
     def lay_out(source: Source) -> None:

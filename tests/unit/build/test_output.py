@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from hythe.build.output import LARGEST_LINE, Output
+from hythe.errors import BuildOutput
 from hythe.transcript import Transcript
 
 
@@ -38,3 +41,21 @@ def test_a_progress_line_keeps_its_last_state_and_long_ones_end(tmp_path: Path) 
     lines, _ = written(tmp_path, "1%\r50%\r100%", "x" * 10_000)
     assert lines[0] == "       100%"
     assert len(lines[1]) == LARGEST_LINE + 7
+
+
+def test_each_line_of_a_secret_is_masked(tmp_path: Path) -> None:
+    transcript = Transcript(tmp_path / "log")
+    key = "-----BEGIN KEY-----\nabcdefgh\nijk\n-----END KEY-----"
+    output = Output(transcript, [key])
+    for line in [*key.splitlines(), "the key abcdefgh is there"]:
+        output.line(line)
+    text = transcript.read()[0]
+    assert "abcdefgh" not in text
+    assert "the key [secret] is there" in text
+
+
+def test_output_beyond_the_limit_ends_the_build(tmp_path: Path) -> None:
+    output = Output(Transcript(tmp_path / "log"), limit=100)
+    with pytest.raises(BuildOutput, match="more than 0 MB"):
+        for _ in range(20):
+            output.line("ten bytes.")

@@ -22,6 +22,7 @@ NAMES = {
     "SetupLink": "SetupLink",
     "ManifestChange": "ManifestChange",
     "UsedBuildpack": "UsedBuildpack",
+    "DiskUse": "DiskUse",
 }
 SHAPES = [shape for shape in vars(answers).values() if is_typeddict(shape)]
 

@@ -1,6 +1,7 @@
 """The words behind a rejected ref."""
 
 import pytest
+from builders import make_build
 
 from hythe.errors import BuildError
 from hythe.model import App, Database, Deployment, Release, Source, fail, supersede
@@ -55,6 +56,18 @@ def test_verdict_names_what_failed_and_what_serves(
 ) -> None:
     deployment_id = make_deployment(database, status, code, version)
     with database.read() as session:
+        assert verdict(session, deployment_id) == words
+
+
+def test_a_canceled_build_names_who_did_it(database: Database) -> None:
+    deployment_id = make_deployment(database, "canceled", "build-canceled")
+    with database.write() as tx:
+        app = tx.get_one(App, 1)
+        build = make_build(tx, app)
+        build.canceled_by = "ada"
+        tx.get_one(Deployment, deployment_id).build_id = build.id
+    with database.read() as session:
+        words = "build canceled by ada, v1 still serves"
         assert verdict(session, deployment_id) == words
 
 

@@ -64,6 +64,13 @@ export async function scale(app: string, process: string, quantity: number): Pro
 
 export const restart = (app: string) => take(api.POST('/v1/apps/{app}/restart', of(app)))
 
+export const cancelBuild = (app: string, build: number) =>
+  take(
+    api.POST('/v1/apps/{app}/builds/{build_id}/cancel', {
+      params: { path: { app, build_id: build } },
+    }),
+  )
+
 export const rollback = (app: string, version: number) =>
   take(
     api.POST('/v1/apps/{app}/rollback', {

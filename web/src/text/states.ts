@@ -18,6 +18,7 @@ const DEPLOYMENT: Record<string, Said> = {
   live: { word: 'Live', tone: 'good' },
   failed: { word: 'Failed', tone: 'bad' },
   superseded: { word: 'Superseded', tone: 'idle' },
+  canceled: { word: 'Canceled', tone: 'idle' },
 }
 
 const INSTANCE: Record<string, Said> = {

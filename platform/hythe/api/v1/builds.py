@@ -1,7 +1,7 @@
 """Builds: how images came to be."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
@@ -9,6 +9,7 @@ from pydantic import Field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from hythe.api.auth import CurrentActor, needs
 from hythe.api.context import CurrentContext
 from hythe.api.v1.apps import find_app
 from hythe.api.v1.deployments import (
@@ -19,12 +20,21 @@ from hythe.api.v1.deployments import (
     source_answer,
 )
 from hythe.api.v1.shapes import Answer, Items
+from hythe.build import cancel
+from hythe.build.line import places
 from hythe.buildpackpin import BuildpackPin
 from hythe.errors import NotFound
 from hythe.model import Build, Deployment, Source
+from hythe.model.deployment import BuildStatus
 from hythe.transcript import Transcript
 
 router = APIRouter(prefix="/apps/{app}/builds", tags=["builds"])
+
+
+STATUS = (
+    "queued: it waits for a slot, or for an earlier build of the app. canceled: somebody did that, "
+    "or a newer deployment took its place in the line."
+)
 
 
 class UsedBuildpack(Answer):
@@ -36,17 +46,25 @@ class UsedBuildpack(Answer):
     pinned: str | None = Field(description="Its commit, or the digest of its files.")
 
 
+class StepAnswer(Answer):
+    name: str
+    seconds: float
+
+
 class BuildAnswer(Answer):
     id: int
-    status: str = Field(description="running, succeeded or failed.")
+    status: BuildStatus = Field(description=STATUS)
+    place: int | None = Field(description="In the line, from 1 on, while it is queued.")
     builder: str | None
     image: str | None
     processes: dict[str, str] | None = Field(description="{type: command line}")
     buildpacks: list[UsedBuildpack] = Field(description="In the order in which they ran.")
-    steps: list[Any] = Field(description="What took how long, seconds.")
+    steps: list[StepAnswer] = Field(description="What took how long, in order.")
     source: SourceAnswer
     error: ErrorAnswer | None
+    canceled_by: str | None
     created_at: datetime
+    started_at: datetime | None
     ended_at: datetime | None
 
 
@@ -87,13 +105,30 @@ def list_builds(app: str, context: CurrentContext, limit: Limit = 50) -> Items[B
             .order_by(Build.id.desc())
             .limit(limit)
         )
-        return Items(items=[_answer(build, source) for build, source in rows])
+        line = places(session)
+        return Items(items=[_answer(build, source, line) for build, source in rows])
 
 
 @router.get("/{build_id}", summary="Show a build")
 def show_build(app: str, build_id: int, context: CurrentContext) -> BuildAnswer:
     with context.database.read() as session:
-        return _answer(*find_build(session, app, build_id))
+        return _answer(*find_build(session, app, build_id), places(session))
+
+
+@router.post(
+    "/{build_id}/cancel",
+    status_code=202,
+    summary="Cancel a build",
+    description="It ends `canceled` when nothing of it runs any more, within a second or two.",
+    dependencies=[needs("deploy")],
+)
+def cancel_build(
+    app: str, build_id: int, context: CurrentContext, actor: CurrentActor
+) -> BuildAnswer:
+    with context.database.write() as tx:
+        build, source = find_build(tx, app, build_id)
+        cancel.request(tx, build, actor.name)
+        return _answer(build, source, places(tx))
 
 
 @router.get(
@@ -111,17 +146,20 @@ def show_build_log(app: str, build_id: int, context: CurrentContext) -> str:
     return Transcript.of(context.settings, first).read()[0] if first else ""
 
 
-def _answer(build: Build, source: Source) -> BuildAnswer:
+def _answer(build: Build, source: Source, line: dict[int, int]) -> BuildAnswer:
     return BuildAnswer(
         id=build.id,
-        status=build.status,
+        status=cast(BuildStatus, build.status),
+        place=line.get(build.id),
         builder=build.builder,
         image=build.image,
         processes=build.processes,
         buildpacks=used_buildpacks(build),
-        steps=build.steps,
+        steps=[StepAnswer(**step) for step in build.steps],
         source=source_answer(source),
         error=error_answer(build.error_code, build.error_cause, build.error_fix),
+        canceled_by=build.canceled_by,
         created_at=build.created_at,
+        started_at=build.started_at,
         ended_at=build.ended_at,
     )

@@ -14,6 +14,7 @@ from hythe.engine.docker.assembly import Assembly
 from hythe.engine.docker.build import DockerfileBuild
 from hythe.engine.docker.client import ANSWER_SECONDS, Client, brief, speaking
 from hythe.engine.docker.config import committed_config, environment, import_changes
+from hythe.engine.docker.instances import seconds
 from hythe.engine.docker.pull import failure, login_failure, watch
 from hythe.engine.port import Image, ImageConfig, Layer, Limits, Login
 from hythe.errors import EngineError
@@ -139,6 +140,11 @@ class DockerImages:
         refs = (ref for image in images for ref in image.get("RepoTags") or ())
         return sorted(ref for ref in refs if ref.startswith(prefix))
 
+    def folder(self) -> Path | None:
+        with speaking():
+            folder = Path(self._client.api.info()["DockerRootDir"])
+        return folder if folder.is_dir() else None
+
     def _present(self, ref: str) -> Image:
         if image := self.find(ref):
             return image
@@ -160,4 +166,5 @@ def _image(data: Mapping[str, Any]) -> Image:
         size=data["Size"],
         layers=tuple(data["RootFS"].get("Layers") or ()),
         digests=tuple(data.get("RepoDigests") or ()),
+        created_at=seconds(data.get("Created")) or 0.0,
     )

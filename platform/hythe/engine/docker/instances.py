@@ -12,6 +12,7 @@ import requests
 from docker.errors import APIError
 from docker.errors import NotFound as Absent
 
+from hythe.engine.docker.background import Background
 from hythe.engine.docker.client import Client, label_filters, speaking
 from hythe.engine.docker.firewall import Firewall
 from hythe.engine.docker.networks import DockerNetworks
@@ -27,6 +28,7 @@ RESERVED_SECONDS = 10  # from the reservation of a name to its container, on a b
 class DockerInstances:
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._background = Background(client)
         networks = DockerNetworks(client)
         self.ensure_network = networks.ensure
         self.remove_network = networks.remove
@@ -61,10 +63,11 @@ class DockerInstances:
 
     def _created(self, spec: ContainerSpec) -> Container | None:
         """The new container, or None when the name is taken."""
+        group = self._background.parent(spec.weight) if spec.weight else None
         with speaking():
             try:
                 made = self._client.api.create_container_from_config(  # type: ignore[no-untyped-call]
-                    container_config(spec), spec.name
+                    container_config(spec, group), spec.name
                 )
             except APIError as error:
                 if error.status_code == CONFLICT:
@@ -168,8 +171,8 @@ def _container(data: Mapping[str, Any]) -> Container:
         pid=state.get("Pid") or None,
         oom_killed=bool(state.get("OOMKilled")),
         restart_count=data.get("RestartCount", 0),
-        started_at=_seconds(state.get("StartedAt")),
-        finished_at=_seconds(state.get("FinishedAt")),
+        started_at=seconds(state.get("StartedAt")),
+        finished_at=seconds(state.get("FinishedAt")),
         address=_address(data["NetworkSettings"]["Networks"] or {}),
         log_path=Path(log_path) if log_path else None,
     )
@@ -186,7 +189,7 @@ def _state(status: str) -> State:
     return known.get(status, "dead")  # dead, or in the middle of its removal
 
 
-def _seconds(stamp: str | None) -> float | None:
+def seconds(stamp: str | None) -> float | None:
     """The engine's RFC 3339 time stamp; the year 1 stands for never."""
     if not stamp or stamp.startswith("0001-"):
         return None

@@ -10,14 +10,15 @@ SHUTDOWN_SECONDS = 30
 LOG_FILES = {"max-size": "10m", "max-file": "3"}  # what the collector has not read yet fits in
 
 
-def container_config(spec: ContainerSpec) -> dict[str, Any]:
+def container_config(spec: ContainerSpec, group: str | None = None) -> dict[str, Any]:
+    """group: the cgroup above the container's own; None: the engine's."""
     config: dict[str, Any] = {
         "Image": spec.image,
         "Env": [f"{key}={value}" for key, value in spec.env.items()],
         "Labels": dict(spec.labels),
         "Tty": False,
         "StopTimeout": SHUTDOWN_SECONDS,
-        "HostConfig": _host_config(spec),
+        "HostConfig": _host_config(spec) | ({"CgroupParent": group} if group else {}),
     }
     chosen = {
         "Cmd": None if spec.command is None else list(spec.command),
@@ -40,6 +41,7 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "CapAdd": list(spec.capabilities),
         "SecurityOpt": ["no-new-privileges"],
         "Init": spec.init,
+        "ReadonlyRootfs": spec.sealed,
         "RestartPolicy": {"Name": "unless-stopped" if spec.restart else "no"},
         "LogConfig": {"Type": "json-file", "Config": LOG_FILES},
         "Mounts": [_bind(mount) for mount in spec.mounts],

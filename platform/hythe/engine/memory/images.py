@@ -102,6 +102,10 @@ class MemoryImages:
         with self._world.call("list_images"):
             return sorted(ref for ref in self._world.images if ref.startswith(prefix))
 
+    def folder(self) -> Path | None:
+        with self._world.call("folder"):
+            return None
+
     def _changed(self, base: Image, ref: str, config: ImageConfig) -> Image:
         image = replace(
             base,

@@ -98,6 +98,7 @@ class World:
             workdir="",
             size=0,
             layers=(f"sha256:{self.new_id()}",),
+            created_at=time.time(),
         )
         with self.lock:
             self.images[ref] = replace(empty, **fields)

@@ -1,7 +1,8 @@
-import { useQuery } from '@tanstack/react-query'
+import { Button } from '@mantine/core'
+import { useMutation, useQuery } from '@tanstack/react-query'
 import { useMemo, useRef, useState } from 'react'
 import { Link } from 'wouter'
-import { deploymentQuery } from '../../api/apps'
+import { cancelBuild, deploymentQuery } from '../../api/apps'
 import { queries } from '../../api/session'
 import type { AppState, Deployment } from '../../api/shapes'
 import type { StreamEvent } from '../../api/stream'
@@ -54,9 +55,30 @@ function Head({ app, deployment }: { app: string; deployment: Deployment }) {
           {deployment.ended_at ? 'took ' : 'for '}
           <Took from={deployment.created_at} to={deployment.ended_at} />
         </span>
+        <Cancel app={app} deployment={deployment} />
       </p>
       {error && <ProblemNote error={new Problem(error.code, error.cause, error.fix)} />}
     </header>
+  )
+}
+
+/** Ends the build, while there is one that waits or runs. */
+function Cancel({ app, deployment }: { app: string; deployment: Deployment }) {
+  const build = deployment.build_id
+  const cancel = useMutation({ mutationFn: (number: number) => cancelBuild(app, number) })
+  if (build === null || !['queued', 'building'].includes(deployment.status)) return null
+  return (
+    <>
+      <Button
+        variant="default"
+        size="compact-sm"
+        loading={cancel.isPending || cancel.isSuccess}
+        onClick={() => cancel.mutate(build)}
+      >
+        Cancel build
+      </Button>
+      <ProblemNote error={cancel.error} />
+    </>
   )
 }
 
