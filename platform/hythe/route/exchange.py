@@ -82,7 +82,7 @@ class Exchange:
         asked, proxy = self.head, self.proxy
         arrived = self._started + proxy.epoch
         head = forward.request_head(asked, self._lines, self._request_id, arrived)
-        if asked.has_body:
+        if asked.has_body or self._unsent:
             self._send_with_body(backend, head)
         else:
             backend.transport.write(head)
@@ -90,9 +90,11 @@ class Exchange:
         self.client.deadline = proxy.horizon + waits
 
     def _send_with_body(self, backend: Backend, head: bytes) -> None:
-        """The head, and what has come of the body."""
+        """The head, and what has come of the body, or of a WebSocket that did not wait."""
         unsent, self._unsent = self._unsent or [], None
         backend.transport.writelines([head, *unsent])
+        if not self.head.has_body:
+            return
         self.client.release_body()
         if self.head.awaits_continue and not self.sent_whole and not self.received:
             self.client.early(_CONTINUE)

@@ -11,6 +11,7 @@ control plane, over a unix socket, lines:
 
 import os
 import sys
+import time
 from _socket import AF_UNIX, socket  # `socket` takes 10 ms more to import, `typing` as much
 from io import BufferedReader, BufferedWriter
 
@@ -18,6 +19,7 @@ Report = dict[bytes, bytes]  # ref: what git is told of it, `ok REF` or `ng REF 
 
 FEATURES = {b"atomic", b"push-options"}
 FORCE = b"force"  # the one push option, see stale.py
+PATIENCE = 5.0  # seconds
 AWAY = b"Hythe is not running"
 LOST = b"lost the connection to Hythe"
 LOST_LINES = (
@@ -50,10 +52,25 @@ def dial(path: bytes, asked: bytes) -> BufferedReader:
     """Send a request; by way of the folder, since a socket's address holds 107 bytes at most."""
     folder, name = os.path.split(path)
     os.chdir(folder)
-    connection = socket(AF_UNIX)
-    connection.connect(name)
+    connection = _connect(name)
     connection.sendall(asked)
     return os.fdopen(connection.detach(), "rb")
+
+
+def _connect(name: bytes) -> socket:
+    """A control plane that starts over, as one does that has lost the lead, is back in a moment."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        connection = socket(AF_UNIX)
+        try:
+            connection.connect(name)
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+        else:
+            return connection
 
 
 def request(commands: list[bytes], atomic: bool, force: bool) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
+import coroutines
 import pytest
 from starlette.types import Message, Send
 
@@ -27,6 +28,6 @@ def test_a_database_that_is_away_ends_no_stream(monkeypatch: pytest.MonkeyPatch)
     def recheck() -> None:
         raise next(answers)
 
-    asyncio.run(asyncio.wait_for(OpenStreams().guard(answer, send, recheck), 20))
+    coroutines.run(OpenStreams().guard(answer, send, recheck))
     assert next(answers, None) is None
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]

@@ -15,7 +15,8 @@ from hythe.cli.failure import Away, Failure
 
 
 def event(kind: str, **data: object) -> bytes:
-    return f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode()
+    place = f"id: {data['cursor']}\n" if "cursor" in data else ""
+    return f"{place}event: {kind}\ndata: {json.dumps(data)}\n\n".encode()
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def serving(*answers: bytes) -> Iterator[tuple[Client, list[str]]]:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BACK", 0.0)
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.0)
 
 
 def test_it_comes_back_where_it_was_and_says_that_the_app_is_gone() -> None:
@@ -66,7 +67,7 @@ def test_nobody_at_all_is_said_at_once() -> None:
 
 
 def test_it_gives_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.2)
     with serving(event("log", text="one", cursor="c1")) as (it, _):
         lines = it.follow_logs("shop", 5)
         next(lines)

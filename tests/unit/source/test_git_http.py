@@ -1,10 +1,10 @@
 """A git that hangs."""
 
-import asyncio
 import os
 import time
 from pathlib import Path
 
+import coroutines
 import pytest
 
 from hythe.errors import GitFailed
@@ -26,7 +26,7 @@ def test_a_git_that_never_lists_its_refs_is_ended(
     repository.path.mkdir(parents=True)
     began = time.monotonic()
     with pytest.raises(GitFailed, match="took longer than 1 seconds"):
-        asyncio.run(git_http.advertise(repository, "git-receive-pack"))
+        coroutines.run(git_http.advertise(repository, "git-receive-pack"))
     assert time.monotonic() - began < 30
     pid = int((tmp_path / "pid").read_text())
     assert not Path(f"/proc/{pid}").exists()  # ended, and reaped
