@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hythe import wholefile
 from hythe.build.prune import figure
 from hythe.errors import DiskFull
 from hythe.settings import Settings
@@ -46,10 +47,7 @@ class Survey:
     apps: Mapping[str, Share] = field(default_factory=dict)  # by the app's id
 
     def save(self, settings: Settings) -> None:
-        path = _file(settings)
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(self)))
-        draft.replace(path)
+        wholefile.write(_file(settings), json.dumps(asdict(self)).encode(), 0o600)
 
     @classmethod
     def load(cls, settings: Settings) -> "Survey | None":
