@@ -1,7 +1,6 @@
 """Builds the dashboard from web/ when its sources have changed. Hythe works without it."""
 
 import hashlib
-import json
 import os
 import re
 import subprocess
@@ -9,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import environment, machine
+from . import environment, machine, stamp
 from .output import step
 from .place import CHECKOUT, Place
 
@@ -29,7 +28,7 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 def ready() -> bool:
     """Whether what is built comes from the sources as they are now."""
-    return BUILT.exists() and _stamp().get("sources") == _digest(_sources())
+    return BUILT.exists() and stamp.read(STAMP).get("sources") == _digest(_sources())
 
 
 def build(place: Place) -> None:
@@ -43,7 +42,7 @@ def build(place: Place) -> None:
         runner = _Runner.ready(place, held)
         with step("Building the dashboard"):
             runner.npm("run", "build")
-        _write_stamp(sources=sources)
+        stamp.write(STAMP, sources=sources)
 
 
 def check(place: Place) -> None:
@@ -63,10 +62,10 @@ class _Runner:
         runner = cls(place.logs / "dashboard.log", held)
         runner.log.unlink(missing_ok=True)
         runner.use_node()
-        if _stamp().get("lock") != _digest([LOCK]):
+        if stamp.read(STAMP).get("lock") != _digest([LOCK]):
             with step("Installing what the dashboard is built with"):
                 runner.npm("ci", "--ignore-scripts", "--no-audit", "--no-fund")
-            _write_stamp(lock=_digest([LOCK]))
+            stamp.write(STAMP, lock=_digest([LOCK]))
         return runner
 
     def __init__(self, log: Path, held: int) -> None:
@@ -139,18 +138,3 @@ def _digest(files: Iterator[Path] | list[Path]) -> str:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(WEB)} {len(content)}\n".encode() + content)
     return digest.hexdigest()
-
-
-def _stamp() -> dict[str, str]:
-    """What is installed and built; `npm ci` removes the file together with what it tells of."""
-    try:
-        stamp: dict[str, str] = json.loads(STAMP.read_text())
-    except (OSError, ValueError):
-        return {}
-    return stamp
-
-
-def _write_stamp(**entries: str) -> None:
-    new = STAMP.with_suffix(".new")
-    new.write_text(json.dumps({**_stamp(), **entries}))
-    new.replace(STAMP)

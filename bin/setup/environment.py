@@ -6,7 +6,6 @@ pip does it, not a faster installer, because pip reads the index settings that p
 import compileall
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import stamp
 from .machine import failed
 from .output import step
 from .place import CHECKOUT
@@ -40,10 +40,10 @@ sys.exit(main())
 
 def ready(*, dev: bool = False) -> bool:
     """Whether the environment is complete and made from the locks as they are now."""
-    stamp = _stamp()
-    if stamp.get("run") != _digest(RUN_LOCK):
+    made = stamp.read(STAMP)
+    if made.get("run") != _digest(RUN_LOCK):
         return False
-    return not dev or stamp.get("dev") == _digest(DEV_LOCK)
+    return not dev or made.get("dev") == _digest(DEV_LOCK)
 
 
 def ensure(*, dev: bool = False) -> None:
@@ -60,7 +60,7 @@ def _bring_up(*, dev: bool) -> None:
         if dev and not ready(dev=True):
             with step("Installing what the tests need"):
                 _install(DEV_LOCK, held)
-            _write_stamp(dev=_digest(DEV_LOCK))
+            stamp.write(STAMP, dev=_digest(DEV_LOCK))
 
 
 def _make(held: int) -> None:
@@ -74,7 +74,7 @@ def _make(held: int) -> None:
     script = VENV / "bin" / "hythe"
     script.write_text(ENTRY_POINT)
     script.chmod(0o755)
-    _write_stamp(run=_digest(RUN_LOCK))
+    stamp.write(STAMP, run=_digest(RUN_LOCK))
 
 
 def _compile() -> None:
@@ -100,20 +100,6 @@ def _install(lock: Path, held: int) -> None:
     LOG.write_text(done.stdout)
     if done.returncode != 0:
         raise failed("`pip install`", done.stdout, LOG)
-
-
-def _stamp() -> dict[str, str]:
-    try:
-        stamp: dict[str, str] = json.loads(STAMP.read_text())
-    except (OSError, ValueError):
-        return {}
-    return stamp
-
-
-def _write_stamp(**entries: str) -> None:
-    new = STAMP.with_suffix(".new")
-    new.write_text(json.dumps({**_stamp(), **entries}))
-    new.replace(STAMP)
 
 
 def _digest(lock: Path) -> str:

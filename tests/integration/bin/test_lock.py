@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from setup import environment
+from setup import environment, stamp
 from setup.place import CHECKOUT
 
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
@@ -51,11 +51,12 @@ def test_the_code_is_compiled_ahead() -> None:
 
 
 def test_environment_is_stale_once_a_lock_changes(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stamp = {"run": "another digest"}
-    monkeypatch.setattr(environment, "_stamp", lambda: stamp)
+    monkeypatch.setattr(environment, "STAMP", tmp_path / "hythe.json")
     assert not environment.ready()
-    stamp["run"] = environment._digest(environment.RUN_LOCK)
+    stamp.write(environment.STAMP, run="another digest")
+    assert not environment.ready()
+    stamp.write(environment.STAMP, run=environment._digest(environment.RUN_LOCK))
     assert environment.ready()
     assert not environment.ready(dev=True)
