@@ -4,7 +4,6 @@ A deployment that cannot be built at once gets the row of its build at once, `qu
 can be seen and canceled. One that can has its row made by the slot that takes it.
 """
 
-import threading
 from collections.abc import Sequence
 
 from sqlalchemy import func, select
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 from hythe import logs
 from hythe.build import cancel
 from hythe.model import App, Build, Database, Deployment, Write, now
+from hythe.model.watch import Watch
 from hythe.settings import Settings
 from hythe.transcript import Transcript
 
@@ -33,25 +33,19 @@ def places(session: Session) -> dict[int, int]:
 
 
 class Line:
-    """A thread that looks at the line on every bell."""
+    """Looks at the line on every bell."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
-        self._bell = database.subscribe()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="build-line", daemon=True)
+        self._watch = Watch(database, "build-line", self.look, RESYNC_SECONDS)
         self._told: dict[int, int] = {}  # the place that a pusher knows, by deployment
 
     def start(self) -> None:
-        self._bell.ring(0)
-        self._thread.start()
+        self._watch.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._bell.ring(0)
-        if self._thread.is_alive():
-            self._thread.join(10)
+        self._watch.stop()
 
     def look(self) -> None:
         """Give each deployment that waits its row, end the rows of those that do not any more."""
@@ -65,14 +59,6 @@ class Line:
                 for build in self._over(tx):
                     self._end(tx, build)
         self._tell()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._bell.wait(RESYNC_SECONDS)
-            try:
-                self.look()
-            except Exception as error:  # the thread must outlive a database that is away
-                log.error("build line failed", error=str(error))
 
     def _without_row(self, session: Session) -> Sequence[Deployment]:
         """Deployments that wait for a slot or an earlier build of their app, and have no row.

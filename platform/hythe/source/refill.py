@@ -4,7 +4,6 @@ A release that is built again after a restore, or years after its push, has its 
 refs/hythe/v<N>, but its folder was removed long ago.
 """
 
-import threading
 from collections.abc import Callable
 
 from sqlalchemy import select
@@ -12,6 +11,7 @@ from sqlalchemy import select
 from hythe import logs
 from hythe.errors import HytheError, SourceError
 from hythe.model import Database, Deployment, Source, fail
+from hythe.model.watch import Watch
 from hythe.settings import Settings
 from hythe.transcript import Transcript
 
@@ -21,7 +21,7 @@ log = logs.get(__name__)
 
 
 class Refill:
-    """A thread that looks at queued deployments on every bell."""
+    """Looks at queued deployments on every bell."""
 
     def __init__(
         self, settings: Settings, database: Database, lay_out: Callable[[Source], None]
@@ -29,19 +29,13 @@ class Refill:
         self._settings = settings
         self._database = database
         self._lay_out = lay_out
-        self._bell = database.subscribe()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="refill", daemon=True)
+        self._watch = Watch(database, "refill", self.fill, RESYNC_SECONDS)
 
     def start(self) -> None:
-        self._bell.ring(0)
-        self._thread.start()
+        self._watch.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._bell.ring(0)
-        if self._thread.is_alive():
-            self._thread.join(10)
+        self._watch.stop()
 
     def fill(self) -> None:
         """Lay out what queued deployments lack; one whose objects are gone has failed."""
@@ -60,14 +54,6 @@ class Refill:
                 log.error("source cannot be laid out", app=source.app_id, error=str(error))
                 self._fail(deployment_id)
             self._database.ring(source.app_id)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.fill()
-            except Exception as error:  # the thread must outlive a database that is away
-                log.error("refill failed", error=str(error))
-            self._bell.wait(RESYNC_SECONDS)
 
     def _fail(self, deployment_id: int) -> None:
         error = SourceError(
