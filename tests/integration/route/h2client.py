@@ -1,6 +1,8 @@
 """A small client of HTTP/2 over TLS, for tests: as raw as h2 lets it be."""
 
+import contextlib
 import socket
+import ssl
 from collections import defaultdict
 
 from h2.config import H2Configuration
@@ -76,7 +78,7 @@ class Http2Wire:
         """Read once, and note what it means."""
         try:
             data = self.wire.sock.recv(65536)
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLEOFError):  # the second: cut without a close_notify
             data = b""
         if not data:
             self.closed = True
@@ -84,7 +86,8 @@ class Http2Wire:
         for event in self.h2.receive_data(self._without_goodbye(data)):
             self._note(event, self.answers[getattr(event, "stream_id", 0) or 0])
         if not self.goodbye:
-            self.flush()
+            with contextlib.suppress(OSError):  # it is gone: the next read says so
+                self.flush()
 
     def _note(self, event: Event, answer: Answer) -> None:
         if isinstance(event, ResponseReceived):

@@ -38,7 +38,17 @@ def run_cases(port: int, folder: Path) -> dict[str, tuple[str, str]]:
     report = folder / "index.json"
     assert report.exists(), done.stdout + done.stderr
     (agent,) = json.loads(report.read_text()).values()
-    return {case: (found["behavior"], found["behaviorClose"]) for case, found in agent.items()}
+    return {
+        case: (passed(found["behavior"]), found["behaviorClose"]) for case, found in agent.items()
+    }
+
+
+def passed(behaviour: str) -> str:
+    """NON-STRICT counts as OK: it says that an echo was overtaken by the end of a bad connection.
+
+    The echoing server reads in one thread and answers in another, so it decides by itself.
+    """
+    return "OK" if behaviour == "NON-STRICT" else behaviour
 
 
 def test_websocket_cases_end_as_without_the_router(echo_port, start_router, tmp_path):
