@@ -6,6 +6,7 @@ HYTHE_HOME/cache/APP_ID/
                 metadata, and may take a layer again without making it
   exported.json what the last export wrote (export.py)
   lent.json     while a build has them: where they are, and what they were like
+  suite         the suite that the layers are for: another one's builds start without them
 
 The layers are moved into a build, not copied, and moved back when it succeeded. After a failed
 or killed build only those come back that are provably unchanged: their fingerprint was taken
@@ -27,6 +28,7 @@ from hythe.build.container import build_uid
 from hythe.build.layers import Layer
 from hythe.build.workspace import give
 from hythe.settings import Settings
+from hythe.suite import DEFAULT, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,25 @@ class Cache:
     def _note(self) -> Path:
         return self.folder / "lent.json"
 
-    def lend(self, layers: Path) -> None:
+    def lend(self, layers: Path, suite: Suite = DEFAULT) -> None:
         """Move the cached layers into `layers`, which is empty; a container may have mounted it."""
         self.recover()
+        if self.suite != suite.name:
+            self.remove()
         self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "suite").write_text(suite.name)
         self._write_note({"layers": str(layers)})
         if self.layers.is_dir():
             _move_entries(self.layers, layers)
             self.layers.rmdir()
         self._tell_of_launch_layers(layers)
+
+    @property
+    def suite(self) -> str:
+        try:
+            return (self.folder / "suite").read_text()
+        except FileNotFoundError:  # of a time when there was one
+            return DEFAULT.name
 
     def remember(self, layers: Path) -> dict[str, str]:
         """Note what the lent layers are like; call it before the build runs anything.

@@ -27,6 +27,7 @@ from hythe.model import (
     supersede,
 )
 from hythe.settings import Settings
+from hythe.suite import KEY
 
 BUILDPACK_PREFIX = "BP_"  # config vars that every build sees
 
@@ -213,7 +214,8 @@ class Claims:
             return {}
         about = AppJson.read(self._vault.unseal(source.app_json))
         given = about.first_values(()).items()
-        return {key: value for key, value in given if key.startswith(BUILDPACK_PREFIX)}
+        suite = {KEY: about.suite.name} if about.suite else {}
+        return suite | {key: value for key, value in given if key.startswith(BUILDPACK_PREFIX)}
 
     def _login(self, tx: Write, source: Source) -> dict[str, str] | None:
         """The stored credentials for the registry of an image."""

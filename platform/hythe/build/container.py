@@ -12,6 +12,7 @@ from hythe.engine.port import ContainerSpec, Engine, Exit, Limits, Mount
 from hythe.errors import BuildOutput
 from hythe.names import LABEL_APP, LABEL_BUILD, LABEL_KIND, Names
 from hythe.settings import Settings
+from hythe.suite import Suite
 
 HOME = "/home/app"
 LARGEST_ANSWER = 1 << 20  # characters that bin/detect may print
@@ -27,6 +28,7 @@ class BuildContainer:
     engine: Engine
     id: str
     clock: Clock
+    suite: Suite
 
     def run(self, command: Sequence[str], env: Mapping[str, str]) -> Exit:
         """Run a program that says little; raises BuildOutput when it does not."""
@@ -76,11 +78,11 @@ def labels(names: Names, app_id: int, build_id: int) -> dict[str, str]:
     return {**names.labels, LABEL_KIND: "build", LABEL_APP: str(app_id), LABEL_BUILD: str(build_id)}
 
 
-def start(engine: Engine, spec: ContainerSpec, clock: Clock) -> BuildContainer:
-    """The container of a spec, started. The supervisor removes it by its labels."""
-    container = BuildContainer(engine, engine.instances.create(spec).id, clock)
+def start(engine: Engine, spec: ContainerSpec) -> str:
+    """Start the container of a spec; returns its id. The supervisor removes it by its labels."""
+    container = engine.instances.create(spec)
     engine.instances.start(container.id)
-    return container
+    return container.id
 
 
 def spec(

@@ -28,6 +28,7 @@ from hythe.imagename import ImageName
 from hythe.names import Names
 from hythe.projecttoml import FILE, LARGEST, ProjectToml
 from hythe.settings import Settings
+from hythe.suite import DEFAULT, Suite
 from hythe.transcript import Transcript
 
 
@@ -138,17 +139,21 @@ class Job:
         return Result(image.id, processes, facts, self.clock.steps)
 
     def _buildpacks(self) -> Result:
-        bases = stack.ensure(self.engine, self.settings, self.transcript.detail)
         cache = Cache.of(self.settings, self.request.app_id)
         uid = jail.build_uid()
         with self.clock.step("prepare"):
             self.workspace.copy_source(Path(self.request.source), uid)
             project = self._project()
-            self.workspace.write_env({**(project.env or {}), **self.request.env}, uid)
-            cache.lend(self.workspace.layers)
+            env = {**(project.env or {}), **self.request.env}
+            suite = stack.chosen(env)
+            self.workspace.write_env(env, uid)
+            cache.lend(self.workspace.layers, suite)
             if self.request.procfile is not None:
                 self.workspace.replace("Procfile", self.request.procfile, uid)
             declared = self._procfile(self.workspace.app)
+        if suite != DEFAULT:
+            self.transcript.step(f"Building on {suite.name}: Debian {suite.version}")
+        bases = self._bases(suite)
         built = self._run_buildpacks(bases, cache)
         processes = built.launch.processes | (declared or {})
         self._say_processes(declared, processes)
@@ -157,6 +162,17 @@ class Job:
             cache.keep(self.workspace.layers, ((each.owner, each.layer) for each in built.layers))
         used = [buildpack.as_json() for buildpack in built.buildpacks]
         return Result(image, processes, BUILDPACKS, self.clock.steps, used)
+
+    def _bases(self, suite: Suite) -> stack.Stack:
+        """The base images; those of another suite than the default are made when first needed."""
+        found = stack.find(self.engine, suite)
+        if found is not None:
+            return found
+        from hythe.build import stackmaker  # late: it is seldom needed
+
+        self.transcript.step(f"Making the base images of {suite.name}, once for this machine")
+        with self.clock.step("stack"):
+            return stackmaker.ensure(self.engine, self.settings, suite, self.transcript.detail)
 
     def _run_buildpacks(self, bases: stack.Stack, cache: Cache) -> lifecycle.Built:
         with self.clock.step("container"), ThreadPoolExecutor(1) as pool:
@@ -188,7 +204,8 @@ class Job:
         pins = self.request.buildpacks
         if pins:
             beside = Path(self.request.source).parent
-            found = chosen.choose(found, pins, beside, self.workspace, jail.build_uid())
+            uid = jail.build_uid()
+            found = chosen.choose(found, pins, beside, self.workspace, uid, container.suite)
         named = any(pin.get("place", "group") == "group" for pin in pins)
         say = self.transcript.step
         group = Detector(container, self.workspace, say, named, build_id).choose(found)
@@ -205,7 +222,7 @@ class Job:
             found = self.engine.instances.get(spare)
             if found is not None and found.state == "running" and found.image == bases.build_id:
                 self.engine.instances.rename(found.id, self.container_name)
-                return jail.BuildContainer(self.engine, found.id, self.clock)
+                return jail.BuildContainer(self.engine, found.id, self.clock, bases.suite)
         spec = jail.spec(
             self.settings,
             self.workspace,
@@ -217,7 +234,8 @@ class Job:
             buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
             seconds=str(self.settings.build_timeout + 60),
         )
-        return jail.start(self.engine, spec, self.clock)
+        made = jail.start(self.engine, spec)
+        return jail.BuildContainer(self.engine, made, self.clock, bases.suite)
 
     def _export(
         self, bases: stack.Stack, built: lifecycle.Built, processes: Mapping[str, str]

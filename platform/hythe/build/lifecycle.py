@@ -74,7 +74,7 @@ class Builder:
         give(folder, build_uid())
         name = f"{buildpack.escaped}.plan.toml"
         write_inside(self.workspace.scratch, name, plan)
-        env = base_env(buildpack, self.workspace) | {
+        env = base_env(buildpack, self.workspace, self.container.suite) | {
             "CNB_LAYERS_DIR": f"{LAYERS}/{buildpack.escaped}",
             "CNB_BP_PLAN_PATH": f"{SCRATCH}/{name}",
         }
@@ -95,7 +95,7 @@ class Builder:
 
     def _compile(self, buildpack: Buildpack, built: Built) -> None:
         classic.cache_layer(self.workspace)
-        env = classic.base_env(self.workspace, self.build_id)
+        env = classic.base_env(self.workspace, self.build_id, self.container.suite)
         self._change(env)
         self._run(classic.compile_command(buildpack), env, buildpack)
         exported = classic.exported(self.container, self.workspace, buildpack, env)

@@ -8,6 +8,7 @@ import pytest
 from hythe.build.cache import Cache, fingerprint
 from hythe.build.layers import Layer, collect
 from hythe.errors import BuildError
+from hythe.suite import SUITES
 
 
 @pytest.fixture
@@ -81,6 +82,15 @@ def test_the_next_build_recovers_by_itself(cache: Cache, tmp_path: Path) -> None
     third.mkdir()
     cache.lend(third)
     assert (third / "bp" / "venv" / "file").read_text() == "good"
+
+
+def test_layers_of_another_suite_are_left_out_and_gone(cache: Cache, tmp_path: Path) -> None:
+    keep(cache, filled(cache, tmp_path))
+    third, fourth = tmp_path / "third", tmp_path / "fourth"
+    for folder, suite in ((third, SUITES["trixie"]), (fourth, SUITES["bookworm"])):
+        folder.mkdir()
+        cache.lend(folder, suite)
+        assert list(folder.iterdir()) == []
 
 
 def test_recovering_an_old_build_leaves_a_newer_ones_layers_alone(

@@ -21,6 +21,8 @@ END_OF_LIFE = {
     "2.7": "April 2020", "3.5": "September 2020", "3.6": "December 2021", "3.7": "June 2023",
     "3.8": "October 2024", "3.9": "October 2025", "3.10": "October 2026",
 }  # fmt: skip
+# Debian's own Python on each stack, which needs no download.
+STACKS = {"bookworm": "3.11", "trixie": "3.13"}
 _VERSION = re.compile(r"(?:c?python-?)?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.\*)?")
 
 
@@ -71,6 +73,16 @@ def refuse_old(asked: Asked) -> None:
         f" {ended}.",
         f"Write a supported version into {asked.place}, such as 3.13.",
     )
+
+
+def without_download(stack: str) -> str:
+    """What can always be had, for an app on the stack of this Python."""
+    elsewhere = (
+        f"{python} on the stack {name} (`hythe config:set BP_STACK={name}`)"
+        for name, python in STACKS.items()
+        if python != minor(stack)
+    )
+    return ", ".join((minor(stack), *elsewhere))
 
 
 def minor(version: str) -> str:
