@@ -19,6 +19,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 ARCHITECTURE = ARCHITECTURES.get(platform.machine(), platform.machine())
 DISTRO = "debian"
 LARGEST_TOML = 1 << 20
+LARGEST_HOMEPAGE = 1000  # characters, of what goes into a label
 _ID = re.compile(r"[A-Za-z0-9._/-]+")
 _RESERVED = ("app", "config", "sbom")  # ids that the specification keeps for itself
 
@@ -48,6 +49,7 @@ class Buildpack:
     mounted: str = ""  # its folder in the build container
     clear_env: bool = False  # config as files only
     classic: bool = False  # bin/compile instead of bin/build
+    homepage: str = ""
     pin: Mapping[str, Any] | None = None  # BuildpackPin.as_json() of a chosen one
 
     @property
@@ -155,6 +157,7 @@ def read(folder: Path, mounted: str, shown: str = "", suite: Suite = DEFAULT) ->
         order=order,
         mounted=mounted,
         clear_env=about.get("clear-env") is True,
+        homepage=str(about.get("homepage", ""))[:LARGEST_HOMEPAGE],
     )
 
 

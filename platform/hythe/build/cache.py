@@ -49,18 +49,23 @@ class Cache:
     def _note(self) -> Path:
         return self.folder / "lent.json"
 
-    def lend(self, layers: Path, suite: Suite = DEFAULT) -> None:
-        """Move the cached layers into `layers`, which is empty; a container may have mounted it."""
+    def lend(self, layers: Path, suite: Suite = DEFAULT) -> bool:
+        """Move the cached layers into `layers`, which is empty; a container may have mounted it.
+
+        Returns whether there was a cache.
+        """
         self.recover()
         if self.suite != suite.name:
             self.remove()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "suite").write_text(suite.name)
         self._write_note({"layers": str(layers)})
-        if self.layers.is_dir():
+        found = self.layers.is_dir()
+        if found:
             _move_entries(self.layers, layers)
             self.layers.rmdir()
         self._tell_of_launch_layers(layers)
+        return found
 
     @property
     def suite(self) -> str:
@@ -81,7 +86,8 @@ class Cache:
             }
             for folder in _layer_folders(layers)
         }
-        self._write_note({"layers": str(layers), "known": known})
+        stores = {file.parent.name: _text(file) for file in layers.glob("*/store.toml")}
+        self._write_note({"layers": str(layers), "known": known, "stores": stores})
         return {name: str(facts["fingerprint"]) for name, facts in known.items()}
 
     @property
@@ -154,6 +160,7 @@ class Cache:
         if layers.is_dir():
             if "known" in note:
                 self._take_unchanged(layers, note["known"])
+                self._put_back_stores(note.get("stores", {}))
             else:  # the build had not run anything yet
                 self.layers.mkdir(mode=0o755, exist_ok=True)
                 _move_entries(layers, self.layers)
@@ -175,6 +182,10 @@ class Cache:
                 folder.rename(home)
                 home.with_name(home.name + ".toml").write_text(facts["toml"])
                 home.with_name(home.name + ".toml").chmod(0o666)
+
+    def _put_back_stores(self, stores: dict[str, str]) -> None:
+        for owner, text in stores.items():
+            write_store(self.layers / owner, text)
 
     def _write_note(self, note: dict[str, Any]) -> None:
         temporary = self._note.with_suffix(".new")
@@ -202,6 +213,17 @@ def _digest_tree(folder: bytes, name: bytes, sha: "hashlib.blake2b") -> None:
         sha.update(b"%b\0%d %d %d %o %d\0" % (path, *facts))
         if entry.is_dir(follow_symlinks=False):
             _digest_tree(entry.path, path, sha)
+
+
+def write_store(folder: Path, text: str) -> None:
+    """Give a buildpack's folder of layers this store.toml, unless it has one."""
+    file = folder / "store.toml"
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        give(folder, build_uid())
+    if not file.exists():
+        file.write_text(text)
+        file.chmod(0o666)
 
 
 def _write_metadata(file: Path, layer: Layer) -> None:

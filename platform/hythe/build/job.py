@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from hythe import procfile
-from hythe.build import chosen, dockerfile, lifecycle, selection, share, stack
+from hythe.build import chosen, dockerfile, lifecycle, metadata, selection, share, stack
 from hythe.build import container as jail
 from hythe.build import image as images
 from hythe.build.buildpack import MOUNTED, catalog
-from hythe.build.cache import Cache
+from hythe.build.cache import Cache, write_store
 from hythe.build.clock import Clock
 from hythe.build.committed import CommittedExport
 from hythe.build.detect import Detector, Group
@@ -43,7 +43,8 @@ class Request:
     deployment_id: int
     build_id: int
     source: str  # absolute path
-    version: str  # commit or tree
+    tree: str  # of the source's files
+    last: str | None  # the image of the app's last build by buildpacks
     network: str  # of the build's containers
     image: str | None = None  # the name of an image to run, instead of a source to build
     login: dict[str, str] | None = None  # engine.port.Login for its registry
@@ -147,7 +148,8 @@ class Job:
             env = {**(project.env or {}), **self.request.env}
             suite = stack.chosen(env)
             self.workspace.write_env(env, uid)
-            cache.lend(self.workspace.layers, suite)
+            if not cache.lend(self.workspace.layers, suite):
+                self._restore_stores()
             if self.request.procfile is not None:
                 self.workspace.replace("Procfile", self.request.procfile, uid)
             declared = self._procfile(self.workspace.app)
@@ -162,6 +164,12 @@ class Job:
             cache.keep(self.workspace.layers, ((each.owner, each.layer) for each in built.layers))
         used = [buildpack.as_json() for buildpack in built.buildpacks]
         return Result(image, processes, BUILDPACKS, self.clock.steps, used)
+
+    def _restore_stores(self) -> None:
+        """Give each buildpack its store.toml of the last image: the cache has gone."""
+        last = self.engine.images.find(self.request.last) if self.request.last else None
+        for owner, text in metadata.stores(last).items() if last else ():
+            write_store(self.workspace.layers / owner, text)
 
     def _bases(self, suite: Suite) -> stack.Stack:
         """The base images; those of another suite than the default are made when first needed."""
@@ -240,7 +248,7 @@ class Job:
     def _export(
         self, bases: stack.Stack, built: lifecycle.Built, processes: Mapping[str, str]
     ) -> str:
-        config = configuration(built, processes, self.names.labels)
+        config = configuration(built, processes, self.request.tree, self.names.labels)
         with self.clock.step("export"):
             if self.engine.images.assembles():
                 cache = Cache.of(self.settings, self.request.app_id)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hythe.build import classic
 from hythe.build import env as environment
@@ -36,6 +37,7 @@ class Built:
     buildpacks: tuple[Buildpack, ...]
     layers: list[Made] = field(default_factory=list)
     launch: Launch = field(default_factory=Launch)
+    stores: dict[str, Any] = field(default_factory=dict)  # metadata of store.toml, by owner
 
     def launch_layers(self) -> Iterator[Made]:
         return (each for each in self.layers if each.layer.launch)
@@ -91,6 +93,7 @@ class Builder:
         built.layers.extend(made)
         self._changes.extend(_additions(each) for each in made if each.layer.build)
         built.launch.add(read_toml(folder, "launch.toml"), buildpack.api, buildpack.id)
+        built.stores[buildpack.escaped] = read_toml(folder, "store.toml").get("metadata")
         return _unmet(folder, buildpack)
 
     def _compile(self, buildpack: Buildpack, built: Built) -> None:

@@ -64,6 +64,19 @@ def test_a_failed_build_gives_back_what_it_left_unchanged(cache: Cache, tmp_path
     assert (cache.layers / "bp" / "venv.toml").read_text() == '[metadata]\nkey = "k"\n'
 
 
+def test_stores_come_back_after_a_failed_build(cache: Cache, tmp_path: Path) -> None:
+    layers = filled(cache, tmp_path)
+    (layers / "bp" / "store.toml").write_text("[metadata]\nn = 1\n")
+    keep(cache, layers)
+    third = tmp_path / "third"
+    third.mkdir()
+    assert cache.lend(third)
+    cache.remember(third)
+    (third / "bp" / "store.toml").write_text("poison")
+    cache.recover()
+    assert (cache.layers / "bp" / "store.toml").read_text() == "[metadata]\nn = 1\n"
+
+
 def test_a_build_that_vanished_before_it_ran_anything_gives_all_back(
     cache: Cache, tmp_path: Path
 ) -> None:
