@@ -103,8 +103,9 @@ async def upload_buildpack(
         tree = context.source.intake.keep_buildpack(row, blocks)
         sent = Reference(BuildpackPin("upload", name or f"upload {tree[:7]}", tree=tree))
         with context.database.write() as tx:
-            made = _row(context, sent)
-            return _add(tx, find_app(tx, app), made, index, replace, actor.name)
+            made, row = _row(context, sent), find_app(tx, app)
+            context.source.intake.repository(row).hold_buildpacks([tree])
+            return _add(tx, row, made, index, replace, actor.name)
 
     return await run_sync(take)
 
