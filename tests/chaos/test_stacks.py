@@ -14,7 +14,7 @@ from integration.build.running import get, running
 
 from hythe.build import share
 from hythe.build.stack import REPLACED, find, recipe
-from hythe.build.stackmaker import ensure, update
+from hythe.build.stackmaker import ensure, sweep, update
 from hythe.build.stage import BuildStage
 from hythe.engine.port import ContainerSpec, Engine, ImageConfig
 from hythe.settings import Settings
@@ -130,9 +130,7 @@ def test_an_update_brings_newer_packages_and_says_which(engine: Engine, tmp_path
         engine.instances.remove(holder.id)
     command = [sys.executable, "-m", "hythe.build", "list-stack"]
     assert replaced in subprocess.run(command, capture_output=True, text=True).stdout
-    outdated(engine, new.run_id, recipe().reference("run"))
-    outdated(engine, new.build_id, recipe().reference("build"))
-    update(engine, settings, DEFAULT, said.append)
+    sweep(engine, settings)  # as the next update does
     assert engine.images.find(replaced) is None
 
 

@@ -71,7 +71,7 @@ def show(options: list[str]) -> None:
                 " the first build that asks for it"
             )
     if replaced := [each for each in listed if each.suite is None]:
-        print("=== Replaced by an update; they go when no build uses them")
+        print("=== Replaced; the next stack:update removes those that nothing uses")
         _print(replaced, width)
 
 

@@ -93,6 +93,7 @@ def update(
         if old is None:
             maker.make()
             return []
+        maker.sweep()
         progress("Asking Debian for newer packages")
         if not maker.has_news(old):
             return []

@@ -12,7 +12,7 @@ from integration.build.conftest import Builds
 
 from hythe.build.nursery import Nursery
 from hythe.build.spare import Spares
-from hythe.build.stack import LABEL_STACK, folder, images, recipe
+from hythe.build.stack import LABEL_STACK, REPLACED, folder, images, recipe
 from hythe.build.stackmaker import Maker
 from hythe.build.stage import BuildStage
 from hythe.build.workspace import Workspace
@@ -102,12 +102,15 @@ def test_what_a_killed_process_left_half_made_goes(builds: Builds, start: Start)
     label = {LABEL_STACK: Maker(builds.engine, recipe(), place, print).label}
     spec = ContainerSpec(name=f"{builds.names.prefix}.making", image=recipe().reference("run"))
     made = builds.engine.instances.create(replace(spec, labels=label | builds.names.labels))
+    replaced = f"{REPLACED}{builds.names.installation}"
+    builds.engine.images.tag(recipe().reference("run"), replaced)
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         start().stop()
         assert builds.engine.instances.get(made.id) is not None, "somebody makes images now"
     start().stop()
     assert builds.engine.instances.get(made.id) is None
+    assert builds.engine.images.find(replaced) is None
     assert [each.name for each in place.iterdir()] == ["lock"]
 
 
