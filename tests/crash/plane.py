@@ -21,6 +21,7 @@ from hythe.run.erase import Eraser
 from hythe.run.health import Answer
 from hythe.run.plan import Plan, plan
 from hythe.run.publish import Publisher
+from hythe.run.traffic import Traffic
 from hythe.settings import Settings
 from hythe.wire import RouteTable, Version
 
@@ -86,6 +87,7 @@ class Router:
     table: RouteTable | None = None
     acks: bool = True
     open_requests: Counter[str] = field(default_factory=Counter)
+    counts: dict[str, dict[str, Traffic]] = field(default_factory=dict)  # by watch and release
 
     def send(self, table: RouteTable) -> None:
         if self.table is None or table.version > self.table.version:
@@ -96,6 +98,9 @@ class Router:
 
     def in_flight(self) -> Counter[str]:
         return self.open_requests
+
+    def watched(self, word: str) -> dict[str, Traffic]:
+        return self.counts.get(word, {})
 
     def serving(self, app: str) -> set[str]:
         """The releases that answer for an app; every target must be there and be the app's own."""
@@ -166,6 +171,7 @@ class Plane:
             self.publisher,
             Eraser(settings, self.database, self.engine, self.names, ()),
             lambda *_: None,
+            router.watched,
         )
 
     def look(self, app_id: int, later: float = 0.0) -> tuple[desired.Desired, Plan] | None:

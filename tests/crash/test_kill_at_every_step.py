@@ -10,7 +10,9 @@ from sqlalchemy import select
 
 from hythe.engine.memory import Memory
 from hythe.model import App, Deployment, Formation, Vault, now
+from hythe.run.traffic import Traffic
 from hythe.settings import Settings
+from hythe.transcript import Transcript
 
 WEB = 2
 
@@ -198,3 +200,27 @@ def test_scaling_makes_and_removes_the_highest(scene: Scene) -> None:
         scene.settle()
         assert scene.running() == ["1"] * quantity
     assert app_row(scene.database, scene.app_id).serving_id is not None
+
+
+def test_what_a_switch_cost_is_stored_whenever_it_is_killed(
+    fresh: Callable[[], Settings], settings: Settings
+) -> None:
+    def play(step: int) -> bool:
+        scene = Scene(fresh())
+        scene.deploy(1)
+        scene.settle()
+        deployment = scene.deploy(2)
+        scene.router.counts[f"d{deployment}"] = {"v1": Traffic(1200), "v2": Traffic(4, 1)}
+        killed = scene.kill_at(step, lambda: None)
+        scene.settle()
+        with scene.database.read() as session:
+            row = session.get_one(Deployment, deployment)
+        assert (row.switch_requests, row.switch_failed) == (1204, 1)
+        assert row.switch_ended_at is not None
+        transcript = Transcript.of(scene.settings, deployment).read()[0]
+        assert "1,204 requests during the switch, 1 failed (1 x 5xx of the app)" in transcript
+        assert scene.router.table is not None
+        assert scene.router.table.routes[0].watch == ""
+        return killed
+
+    assert each_step(play, settings) > 20

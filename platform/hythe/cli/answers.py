@@ -165,6 +165,13 @@ class DiskUse(TypedDict):
     pruned: list[Pruned]
 
 
+class Switch(TypedDict):
+    requests: int
+    failed: int
+    errors: dict[str, int]
+    ended_at: str | None
+
+
 class Release(TypedDict):
     version: int
     description: str
@@ -175,6 +182,7 @@ class Release(TypedDict):
     image: str
     processes: dict[str, str]
     buildpacks: list[UsedBuildpack]
+    switch: Switch | None
     created_by: str
     created_at: str
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hythe.cli.answers import Change
+from hythe.cli.answers import Change, Switch
 from hythe.cli.builds import buildpack
 from hythe.cli.client import connect
 from hythe.cli.output import day, doing, print_json, table
@@ -54,8 +54,18 @@ def show_release(version: Version, app: AppOption = None, as_json: JsonOption = 
     for one in release["buildpacks"]:
         print(f"Built with:   {buildpack(one)}")
     print(f"Image:        {release['image']}")
+    if release["switch"]:
+        print(f"Switch:       {_switch(release['switch'])}")
     for process, command in release["processes"].items():
         print(f"{f'{process}:':<13} {command or 'the command of the image'}")
+
+
+def _switch(counted: Switch) -> str:
+    """`1,204 requests, 0 failed`, and by what they failed."""
+    said = f"{counted['requests']:,} requests, {counted['failed']:,} failed"
+    if counted["failed"] and counted["errors"]:
+        said += f" ({', '.join(f'{n} x {code}' for code, n in sorted(counted['errors'].items()))})"
+    return said if counted["ended_at"] else f"{said} so far"
 
 
 @cli.command("releases:diff")

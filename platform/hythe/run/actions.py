@@ -108,6 +108,14 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
+class EndSwitch:
+    """The instances before this deployment's are gone: what was counted till now is what the
+    switch cost."""
+
+    deployment_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fail:
     """The rollout failed; its instances leave, the old release goes on."""
 

@@ -25,6 +25,7 @@ from hythe.run.publish import Publisher
 from hythe.run.rebuild import rebuild
 from hythe.run.rollout import Rollout
 from hythe.run.stopper import Say, Stopper
+from hythe.run.traffic import Watched, nothing
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec, container
 from hythe.transcript import Transcript
@@ -51,7 +52,9 @@ class Applier:
         publisher: Publisher,
         eraser: Eraser,
         say: Say,
+        watched: Watched = nothing,
     ) -> None:
+        """watched: what the routers counted, by deployment."""
         self._settings = settings
         self._database = database
         self._engine = engine
@@ -62,7 +65,7 @@ class Applier:
         self._eraser = eraser
         self._say = say
         self._stopper = Stopper(settings, database, engine, prober, say)
-        self._rollout = Rollout(settings, database, engine, names)
+        self._rollout = Rollout(settings, database, engine, names, watched)
         self.boots = Boots(settings, database)
         self._starts = ThreadPoolExecutor(PARALLEL_STARTS, thread_name_prefix="start")
 
@@ -111,6 +114,8 @@ class Applier:
                 self._engine.instances.remove(container_id)
             case do.Finish(deployment_id):
                 self._rollout.finish(deployment_id)
+            case do.EndSwitch(deployment_id):
+                self._rollout.end_switch(deployment_id)
             case do.Fail():
                 self._rollout.fail(
                     action, slots[action.slot_id], self._name(desired, slots[action.slot_id])

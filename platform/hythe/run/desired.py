@@ -77,6 +77,7 @@ class Desired:
     serving: Group | None
     rolling: Group | None
     slots: tuple[Slot, ...] = field(default=())  # those that are not gone
+    counting: bool = False  # the requests of the serving deployment's switch
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -114,6 +115,10 @@ def read(session: Session, app_id: int) -> Desired | None:
         serving=_group(session, serving, formation),
         rolling=_group(session, rolling, formation),
         slots=tuple(Slot.of(row) for row in slots),
+        counting=serving is not None
+        and serving.status == "live"
+        and serving.switch_requests is not None
+        and serving.switch_ended_at is None,
     )
 
 

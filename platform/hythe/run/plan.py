@@ -14,6 +14,7 @@ from hythe.run.actions import (
     Action,
     Create,
     Drain,
+    EndSwitch,
     Erase,
     Fail,
     Finish,
@@ -63,6 +64,8 @@ def plan(desired: Desired, observed: Observed, now: datetime, drain_timeout: flo
     ]
     if desired.destroyed and not desired.slots and not observed.strays:
         actions.append(Erase())
+    if _switch_is_over(desired) and desired.serving is not None:
+        actions.append(EndSwitch(desired.serving.deployment_id))
     return Plan(tuple(actions), _next_look(desired, observed, now, drain_timeout))
 
 
@@ -271,6 +274,14 @@ def _rollout(desired: Desired, observed: Observed, ready: Set[int]) -> Iterator[
         for process, count in group.quantities.items()
     ):
         yield Switch(group.deployment_id)
+
+
+def _switch_is_over(desired: Desired) -> bool:
+    """Whether nothing is left of the deployments before the serving one."""
+    if not desired.counting or desired.serving is None or desired.rolling or desired.destroyed:
+        return False
+    serving_id = desired.serving.deployment_id
+    return all(slot.deployment_id == serving_id for slot in desired.slots)
 
 
 def _next_look(

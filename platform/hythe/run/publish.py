@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, and_, delete, exists, select
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from hythe.model import (
@@ -24,6 +24,7 @@ from hythe.model import (
 )
 from hythe.route_settings import RouteSettings
 from hythe.run.desired import WEB
+from hythe.run.traffic import word_of
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
 from hythe.wire import SERVE, Route, RouteTable, Target, Version
@@ -194,6 +195,7 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
             )
         elif instance.crashes:
             crashed.add(instance.app_id)
+    watches = _watches(session)
     handling = {row.app_id: row for row in session.scalars(select(Routing))}
     routes = [
         Route(
@@ -211,6 +213,7 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
             settings=RouteSettings.from_json(
                 handling[app_id].settings if app_id in handling else {}
             ),
+            watch=watches.get(app_id, ""),
         )
         for app_id, name in apps
     ]
@@ -218,6 +221,30 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
         app="hythe", hosts=(settings.control_host,), error="H32", redirect=settings.control_url
     )
     return (*routes, control)
+
+
+def _watches(session: Session) -> dict[int, str]:
+    """The word to count an app's requests under, from the first start of a deployment that takes
+    over until nothing is left of the one before."""
+    started = exists().where(
+        Instance.deployment_id == Deployment.id, Instance.started_at.is_not(None)
+    )
+    counted = (
+        select(Deployment.app_id, Deployment.id)
+        .join(App, App.id == Deployment.app_id)
+        .where(
+            or_(
+                and_(Deployment.status == "rolling", App.serving_id.is_not(None), started),
+                and_(
+                    Deployment.id == App.serving_id,
+                    Deployment.switch_requests.is_not(None),
+                    Deployment.switch_ended_at.is_(None),
+                ),
+            )
+        )
+        .order_by(Deployment.id)
+    )
+    return {app_id: word_of(deployment_id) for app_id, deployment_id in session.execute(counted)}
 
 
 def _shown(certificates: Iterable[Certificate], hosts: Iterable[str]) -> Iterator[WireCertificate]:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterable
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from hythe.engine.port import Engine
 from hythe.errors import (
@@ -20,6 +21,7 @@ from hythe.names import Names
 from hythe.run.actions import Create, Fail
 from hythe.run.desired import Desired, Slot
 from hythe.run.listening import advice, listening
+from hythe.run.traffic import Traffic, Watched, nothing, total, word_of
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
 from hythe.transcript import Transcript
@@ -31,8 +33,14 @@ class Rollout:
     """Writes the end of deployments that were rolling."""
 
     def __init__(
-        self, settings: Settings, database: Database, engine: Engine, names: Names
+        self,
+        settings: Settings,
+        database: Database,
+        engine: Engine,
+        names: Names,
+        watched: Watched = nothing,
     ) -> None:
+        self._watched = watched
         self._settings = settings
         self._database = database
         self._engine = engine
@@ -61,7 +69,12 @@ class Rollout:
             url = self._settings.app_url(domain or self._settings.app_host(app.name))
             took = (now() - deployment.created_at).total_seconds()
             verb = "restarted" if deployment.kind == "restart" else "deployed"
-            Transcript.of(self._settings, deployment_id).done(
+            transcript = Transcript.of(self._settings, deployment_id)
+            if self._took_over(tx, deployment):
+                counted = self._count(deployment)
+                transcript.detail(f"{counted.requests:,} requests during the switch, "
+                                  f"{counted.failures}")
+            transcript.done(
                 f"{url} {verb} (v{release.version}) in {took:.1f}s"
             )
             deployment.status, deployment.ended_at = "live", now()
@@ -74,6 +87,36 @@ class Rollout:
                 seconds=round(took, 3),
             )
             tx.poke(app.id)
+
+    def end_switch(self, deployment_id: int) -> None:
+        """Nothing is left of what it took over from; the routers' last word is stored."""
+        with self._database.write() as tx:
+            deployment = tx.get_one(Deployment, deployment_id)
+            if deployment.switch_ended_at is None:
+                self._count(deployment)
+                deployment.switch_ended_at = now()
+                tx.poke(deployment.app_id)  # the routers need not watch any more
+
+    @staticmethod
+    def _took_over(tx: Session, deployment: Deployment) -> bool:
+        """Whether another deployment had the traffic before."""
+        before = select(Deployment.id).where(
+            Deployment.app_id == deployment.app_id,
+            Deployment.status == "live",
+            Deployment.id != deployment.id,
+        )
+        return tx.scalars(before.limit(1)).first() is not None
+
+    def _count(self, deployment: Deployment) -> Traffic:
+        """Store what the routers counted since its first start. A router that was restarted
+        counts from nought, so the larger figure stays."""
+        counted = total(self._watched(word_of(deployment.id)).values())
+        known = deployment.switch_requests
+        if known is not None and known > counted.requests:
+            return Traffic(known, deployment.switch_failed or 0, deployment.switch_errors or {})
+        deployment.switch_requests, deployment.switch_failed = counted.requests, counted.failed
+        deployment.switch_errors = dict(counted.errors)
+        return counted
 
     def fail(self, action: Fail, slot: Slot, container: str) -> None:
         """The release never became healthy; the old one goes on."""
@@ -134,8 +177,12 @@ class Rollout:
             self._show_log(transcript, container)
         with self._database.write() as tx:
             deployment = tx.get_one(Deployment, deployment_id)
-            if deployment.status == "rolling":
-                fail(tx, deployment, error)
+            if deployment.status != "rolling":
+                return
+            if self._took_over(tx, deployment):
+                counted = self._count(deployment)
+                transcript.detail(f"{counted.requests:,} requests meanwhile, {counted.failures}")
+            fail(tx, deployment, error)
 
     def _show_log(self, transcript: Transcript, container: str) -> None:
         with contextlib.suppress(HytheError):

@@ -56,6 +56,7 @@ class RunStage:
             publisher,
             eraser,
             say,
+            self._routers.watched,
         )
         self._loop = Loop(
             settings,

@@ -7,7 +7,7 @@ import pytest
 from builders import make_app, make_deployment, make_release
 
 from hythe.errors import PlatformError
-from hythe.model import App, Certificate, Database, Domain, Instance, Vault, Write, now
+from hythe.model import App, Certificate, Database, Deployment, Domain, Instance, Vault, Write, now
 from hythe.run.publish import Publisher
 from hythe.settings import Settings
 from hythe.wire import RouteTable
@@ -172,3 +172,24 @@ def test_no_app_gets_the_control_planes_name(
     route, control = RouteTable.loads(json.dumps(sent[0].to_json())).routes
     assert "hythe.example.com" not in route.hosts
     assert control.redirect == "https://hythe.example.com:7600"
+
+
+def test_routers_watch_from_the_first_start_until_the_switch_is_over(
+    app: App, publisher: Publisher, database: Database, sent: list[RouteTable]
+) -> None:
+    def watch() -> str:
+        publisher.publish()
+        return sent[-1].routes[0].watch
+
+    assert watch() == ""  # nothing was started yet
+    with database.write() as tx:
+        tx.get_one(Instance, 2).started_at = now()
+    assert watch() == "d2"
+    with database.write() as tx:
+        row = tx.get_one(Deployment, 2)
+        row.status, row.switch_requests = "live", 5
+        tx.get_one(App, app.id).serving_id = 2
+    assert watch() == "d2"  # the instances before it still have requests
+    with database.write() as tx:
+        tx.get_one(Deployment, 2).switch_ended_at = now()
+    assert watch() == ""

@@ -14,6 +14,7 @@ from hythe.api.v1.apps import find_app
 from hythe.api.v1.builds import UsedBuildpack, used_buildpacks
 from hythe.api.v1.deployments import Limit, SourceAnswer, source_answer
 from hythe.api.v1.shapes import Answer, Items
+from hythe.api.v1.switch import SwitchAnswer, switches
 from hythe.errors import NotFound
 from hythe.model import App, Build, Deployment, Release, Source
 from hythe.spec import ReleaseSpec
@@ -34,6 +35,9 @@ class ReleaseAnswer(Answer):
     image: str
     processes: dict[str, str]
     buildpacks: list[UsedBuildpack] = Field(description="What its image was built with, in order.")
+    switch: SwitchAnswer | None = Field(
+        description="What was counted when it took over; null when nothing served before it."
+    )
     created_by: str
     created_at: datetime
 
@@ -131,7 +135,8 @@ def _answers(session: Session, app: App, wanted: Select[Release]) -> list[Releas
         wanted.add_columns(Source, Build)
         .outerjoin(Source, Source.id == Release.source_id)
         .outerjoin(Build, Build.id == Release.build_id)
-    )
+    ).all()
+    counted = switches(session, [release.id for release, _, _ in rows])
     return [
         ReleaseAnswer(
             version=release.version,
@@ -143,6 +148,7 @@ def _answers(session: Session, app: App, wanted: Select[Release]) -> list[Releas
             image=release.image,
             processes=dict(ReleaseSpec.of(release).processes),
             buildpacks=used_buildpacks(build),
+            switch=counted.get(release.id),
             created_by=release.created_by,
             created_at=release.created_at,
         )
