@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from hythe import names
 from hythe.errors import AppJsonError, InvalidName, MissingConfig
+from hythe.process_settings import ProcessSettings, with_text
+from hythe.route_settings import BadSetting
 
 LARGEST = 64 * 1024  # bytes
 SECRET_BYTES = 32
@@ -54,6 +56,7 @@ class Variable(Part):
 class Process(Part):
     quantity: int | None = Field(None, ge=0, le=1000)
     size: str | None = None
+    settings: dict[str, str | int] = Field(default_factory=dict)  # as `ps:set` takes them
 
     unsupported = frozenset({"size", "max_parallel"})
 
@@ -134,6 +137,7 @@ class AppJson(Part):
         for section in ("formation", "healthchecks"):
             for key in getattr(made, section):
                 _named(cls.what, (section, key), names.process_type, key)
+        made.process_settings()
         return made
 
     def warnings(self, path: Path = ()) -> Iterator[str]:
@@ -180,6 +184,24 @@ class AppJson(Part):
             elif one.generator:
                 values[key] = secrets.token_hex(SECRET_BYTES)
         return values
+
+    def process_settings(self) -> dict[str, dict[str, Any]]:
+        """The settings of each process type, as they are kept; raises AppJsonError."""
+        found: dict[str, dict[str, Any]] = {}
+        for kind, process in self.formation.items():
+            values: dict[str, Any] = {}
+            for key, value in process.settings.items():
+                try:
+                    values = with_text(values, key, str(value))
+                except BadSetting as error:
+                    where = dotted(("formation", kind, "settings"))
+                    known = ", ".join(each.replace("_", "-") for each in ProcessSettings.KNOBS)
+                    raise AppJsonError(
+                        f"{self.what}: {where}: {error}.", f"The settings are {known}."
+                    ) from None
+            if values:
+                found[kind] = values
+        return found
 
     def quantities(self) -> dict[str, int]:
         return {

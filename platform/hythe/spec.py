@@ -6,11 +6,11 @@ never restarts, what already runs. `format` is raised when the document's meanin
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hythe import names as n
-from hythe.appjson import Check
+from hythe.appjson import AppJson
 from hythe.engine.port import ContainerSpec, Limits
 from hythe.model import App, Build, Release
 from hythe.names import Names
@@ -39,11 +39,12 @@ class ReleaseSpec:
     commit: str | None
     exposed: tuple[int, ...] = ()  # TCP ports that the image declares
     health_path: str = "/"
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by process type
     format: int = FORMAT
 
     @classmethod
     def freeze(
-        cls, build: Build, commit: str | None, settings: Settings, check: Check | None = None
+        cls, build: Build, commit: str | None, settings: Settings, about: AppJson | None = None
     ) -> "ReleaseSpec":
         """The spec of a finished build under today's settings.
 
@@ -53,7 +54,8 @@ class ReleaseSpec:
         result = build.result or {}
         exposed = result.get("exposed") or []
         own_port = result["kind"] != "buildpacks" and len(exposed) == 1
-        check = check or Check()
+        about = about or AppJson()
+        check = about.check
         return cls(
             kind=result["kind"],
             launch=tuple(result["launch"]),
@@ -69,6 +71,7 @@ class ReleaseSpec:
             commit=commit,
             exposed=tuple(exposed) if result["kind"] != "buildpacks" else (),
             health_path=check.path,
+            settings=about.process_settings(),
         )
 
     @classmethod

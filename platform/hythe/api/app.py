@@ -25,6 +25,7 @@ from hythe.api.v1 import (
     instances,
     logs,
     manifest,
+    process_settings,
     registries,
     releases,
     routing,
@@ -37,8 +38,8 @@ from hythe.api.v1 import (
 from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
-    state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, registries, disk,
+    state, apps, manifest, config, deployments, deploy, builds, releases, formation,
+    process_settings, instances, buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, registries, disk,
     session, setup, tokens, account,
 )  # fmt: skip
 

@@ -209,6 +209,19 @@ class Process(TypedDict):
     command: str | None
 
 
+class ProcessSetting(TypedDict):
+    key: str
+    value: str | None
+    source: str | None
+    default: str
+    about: str
+
+
+class ProcessSettings(TypedDict):
+    process: str
+    settings: list[ProcessSetting]
+
+
 class Instance(TypedDict):
     name: str
     process: str

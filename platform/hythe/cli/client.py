@@ -190,6 +190,17 @@ class Client:
         body = {"mode": mode, "settings": settings}
         return cast(answers.Routing, self._http.request("PATCH", _app(app, "routing"), body))
 
+    def process_settings(self, app: str, process: str) -> answers.ProcessSettings:
+        path = _app(app, "formation", process, "settings")
+        return cast(answers.ProcessSettings, self._http.request("GET", path))
+
+    def change_process_settings(
+        self, app: str, process: str, settings: dict[str, str | None]
+    ) -> answers.ProcessSettings:
+        path = _app(app, "formation", process, "settings")
+        body = {"settings": settings}
+        return cast(answers.ProcessSettings, self._http.request("PATCH", path, body))
+
     def remove_domain(self, app: str, host: str) -> None:
         self._http.request("DELETE", _app(app, "domains", host))
 

@@ -94,6 +94,14 @@ class RemoveStray:
 
 
 @dataclass(frozen=True, slots=True)
+class Enter:
+    """Share the app's requests with this deployment, which rolls, in another way."""
+
+    deployment_id: int
+    sharing: str  # see desired.Group
+
+
+@dataclass(frozen=True, slots=True)
 class Switch:
     """Give the traffic to this deployment."""
 

@@ -206,7 +206,7 @@ class Applier:
         moves = [
             action
             for action in actions
-            if isinstance(action, Move | do.Switch)
+            if isinstance(action, Move | do.Switch | do.Enter)
             or (isinstance(action, do.Start) and slots[action.slot_id].state == "up")
         ]
         if not moves:
@@ -215,14 +215,24 @@ class Applier:
             for action in moves:
                 if isinstance(action, do.Switch):
                     self._switch(tx, desired, action.deployment_id)
+                elif isinstance(action, do.Enter):
+                    self._enter(tx, action)
                 else:
                     self._move(tx, desired, slots[action.slot_id], action)
         return True
 
     def _switch(self, tx: Write, desired: Desired, deployment_id: int) -> None:
         """Give it the traffic, unless a newer deployment has taken over meanwhile."""
-        if tx.get_one(Deployment, deployment_id).status == "rolling":
+        deployment = tx.get_one(Deployment, deployment_id)
+        if deployment.status == "rolling":
             tx.get_one(App, desired.app_id).serving_id = deployment_id
+            deployment.sharing = ""  # it has all of them
+
+    @staticmethod
+    def _enter(tx: Write, action: do.Enter) -> None:
+        deployment = tx.get_one(Deployment, action.deployment_id)
+        if deployment.status == "rolling":
+            deployment.sharing, deployment.sharing_since = action.sharing, now()
 
     def _move(
         self,

@@ -8,9 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hythe.model import App, Deployment, Formation, Instance, Release
+from hythe.process_settings import NOTHING_SET, ProcessSettings
 from hythe.spec import RELEASE_PROCESS, ReleaseSpec
 
 WEB = "web"
+BOTH = "both"  # the old instances and the new ones get requests
+WAIT = "wait"  # requests wait while none is up
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,12 @@ class Group:
     version: int
     quantities: Mapping[str, int]  # {process: count}, noughts left out
     boot_timeout: int  # seconds
+    settings: Mapping[str, ProcessSettings] = field(default_factory=dict)  # by process type
+    sharing: str = ""  # while it rolls: "" (the old ones get all requests), BOTH or WAIT
+    sharing_since: datetime | None = None
+
+    def rules(self, process: str) -> ProcessSettings:
+        return self.settings.get(process, NOTHING_SET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +49,13 @@ class Slot:
     crashes: int
     restarts: int
     retry_at: datetime | None
+    rules: ProcessSettings = NOTHING_SET
+    shared: bool = False  # its deployment gets requests though it does not serve
 
     @classmethod
-    def of(cls, row: Instance) -> "Slot":
+    def of(
+        cls, row: Instance, rules: ProcessSettings = NOTHING_SET, shared: bool = False
+    ) -> "Slot":
         left = None
         if row.left_epoch is not None and row.left_sequence is not None:
             left = (row.left_epoch, row.left_sequence)
@@ -60,6 +73,8 @@ class Slot:
             crashes=row.crashes,
             restarts=row.restarts,
             retry_at=row.retry_at,
+            rules=rules,
+            shared=shared,
         )
 
     @property
@@ -96,7 +111,7 @@ def read(session: Session, app_id: int) -> Desired | None:
     if app is None:
         return None
     formation = {
-        row.process: row.quantity
+        row.process: row
         for row in session.scalars(select(Formation).where(Formation.app_id == app_id))
     }
     rolling = session.scalar(
@@ -107,14 +122,15 @@ def read(session: Session, app_id: int) -> Desired | None:
         select(Instance)
         .where(Instance.app_id == app_id, Instance.state != "gone")
         .order_by(Instance.id)
-    )
+    ).all()
+    parts = _Parts(session, formation)
     return Desired(
         app_id=app.id,
         app_name=app.name,
         destroyed=app.destroyed_at is not None,
-        serving=_group(session, serving, formation),
-        rolling=_group(session, rolling, formation),
-        slots=tuple(Slot.of(row) for row in slots),
+        serving=parts.group(serving),
+        rolling=parts.group(rolling),
+        slots=tuple(parts.slot(row) for row in slots),
         counting=serving is not None
         and serving.status == "live"
         and serving.switch_requests is not None
@@ -122,16 +138,46 @@ def read(session: Session, app_id: int) -> Desired | None:
     )
 
 
-def _group(
-    session: Session, deployment: Deployment | None, formation: Mapping[str, int]
-) -> Group | None:
-    if deployment is None:
-        return None
-    release = session.get_one(Release, deployment.release_id)
-    spec = ReleaseSpec.of(release)
-    quantities = {
-        process: formation.get(process, 0)
-        for process in spec.processes
-        if process != RELEASE_PROCESS and formation.get(process, 0) > 0
-    }
-    return Group(deployment.id, release.version, quantities, spec.boot_timeout)
+class _Parts:
+    """Groups and slots; each deployment is read once."""
+
+    def __init__(self, session: Session, formation: Mapping[str, Formation]) -> None:
+        self._session = session
+        self._formation = formation
+        self._specs: dict[int, ReleaseSpec] = {}  # by deployment
+
+    def group(self, deployment: Deployment | None) -> Group | None:
+        if deployment is None:
+            return None
+        release = self._session.get_one(Release, deployment.release_id)
+        spec = self._spec(deployment)
+        quantities = {
+            process: row.quantity
+            for process, row in self._formation.items()
+            if process in spec.processes and process != RELEASE_PROCESS and row.quantity > 0
+        }
+        return Group(
+            deployment.id,
+            release.version,
+            {process: quantities[process] for process in spec.processes if process in quantities},
+            spec.boot_timeout,
+            {process: self._rules(spec, process) for process in spec.processes},
+            deployment.sharing,
+            deployment.sharing_since,
+        )
+
+    def slot(self, row: Instance) -> Slot:
+        deployment = self._session.get_one(Deployment, row.deployment_id)
+        rules = self._rules(self._spec(deployment), row.process)
+        return Slot.of(row, rules, deployment.sharing == BOTH)
+
+    def _spec(self, deployment: Deployment) -> ReleaseSpec:
+        spec = self._specs.get(deployment.id)
+        if spec is None:
+            release = self._session.get_one(Release, deployment.release_id)
+            spec = self._specs[deployment.id] = ReleaseSpec.of(release)
+        return spec
+
+    def _rules(self, spec: ReleaseSpec, process: str) -> ProcessSettings:
+        row = self._formation.get(process)
+        return ProcessSettings.layered(row.settings if row else None, spec.settings.get(process))

@@ -8,6 +8,7 @@ from hythe.engine.port import Container, Engine
 from hythe.names import Names
 from hythe.run.health import Answer, Prober
 from hythe.run.routers import Routers
+from hythe.run.traffic import Traffic
 from hythe.wire import Version
 
 
@@ -22,6 +23,7 @@ class Observed:
     acked: Version | None = None  # what all live routers have; None: nobody to wait for
     in_flight: Mapping[str, int] = field(default_factory=dict)  # by target id
     free_starts: int = 4  # how many more instances may boot now
+    watched: Mapping[str, Traffic] = field(default_factory=dict)  # what a rollout cost, by release
 
     def reached(self, version: Version) -> bool:
         """Whether every live router has this table version."""

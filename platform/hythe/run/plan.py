@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hythe.engine.port import Container
+from hythe.run import rolling
 from hythe.run.actions import (
     Action,
     Create,
@@ -17,7 +18,6 @@ from hythe.run.actions import (
     EndSwitch,
     Erase,
     Fail,
-    Finish,
     ForgetCrashes,
     Halt,
     MarkRestarted,
@@ -27,7 +27,6 @@ from hythe.run.actions import (
     RemoveStray,
     Start,
     Stop,
-    Switch,
     Watch,
 )
 from hythe.run.desired import WEB, Desired, Group, Slot
@@ -51,7 +50,7 @@ def plan(desired: Desired, observed: Observed, now: datetime, drain_timeout: flo
     failed = _failure(desired, observed, now)
     if failed is not None:
         return Plan((failed,))
-    counts = list(_counts(desired))
+    counts = list(rolling.changes(desired))
     drained = {action.slot_id for action in counts if isinstance(action, Drain)}
     staying = list(_staying(desired, observed, now, drained))
     ready = {action.slot_id for action in staying if isinstance(action, MarkUp)}
@@ -60,7 +59,7 @@ def plan(desired: Desired, observed: Observed, now: datetime, drain_timeout: flo
         *_leaving(desired, observed, now, drain_timeout),
         *staying,
         *_with_starts(counts, observed.free_starts - sum(isinstance(a, Start) for a in staying)),
-        *_rollout(desired, observed, ready),
+        *rolling.progress(desired, observed, ready),
     ]
     if desired.destroyed and not desired.slots and not observed.strays:
         actions.append(Erase())
@@ -79,7 +78,7 @@ def _member(desired: Desired, slot: Slot) -> Group | None:
 def _failure(desired: Desired, observed: Observed, now: datetime) -> Fail | None:
     """The first reason why the rolling deployment will not become healthy."""
     group = desired.rolling
-    if group is None or desired.destroyed or _switched(desired):
+    if group is None or desired.destroyed or rolling.switched(desired):
         return None
     for slot in desired.slots:
         if slot.deployment_id != group.deployment_id or slot.state not in ("starting", "up"):
@@ -95,7 +94,7 @@ def _failure(desired: Desired, observed: Observed, now: datetime) -> Fail | None
         answer = observed.answers.get(slot.id)
         if slot.state == "starting" and slot.process == WEB and not (answer and answer.ready):
             booting = (now - slot.started_at).total_seconds() if slot.started_at else 0.0
-            if booting > group.boot_timeout:
+            if booting > (group.rules(WEB).boot_timeout or group.boot_timeout):
                 code = "unhealthy" if answer and answer.status else "R10"
                 said = answer.said if answer else "gave no answer"
                 return Fail(group.deployment_id, code, slot.id, said)
@@ -107,7 +106,7 @@ def _leaving(
 ) -> Iterator[Action]:
     for slot in desired.slots:
         if slot.state != "draining":
-            if _member(desired, slot) is None:
+            if _member(desired, slot) is None and rolling.may_leave(desired, slot):
                 yield Drain(slot.id)
         elif _drained(slot, observed, now, drain_timeout):
             yield Stop(slot.id)
@@ -122,7 +121,13 @@ def _drained(slot: Slot, observed: Observed, now: datetime, drain_timeout: float
     if slot.id not in observed.containers:
         return True
     waited = (now - slot.draining_at).total_seconds() if slot.draining_at else 0.0
-    return observed.in_flight.get(f"i{slot.id}", 0) == 0 or waited >= drain_timeout
+    limit = _drain_limit(slot, drain_timeout)
+    return observed.in_flight.get(f"i{slot.id}", 0) == 0 or waited >= limit
+
+
+def _drain_limit(slot: Slot, drain_timeout: float) -> float:
+    own = slot.rules.drain_timeout
+    return drain_timeout if own is None else own
 
 
 def _staying(
@@ -217,25 +222,6 @@ def _healthy_for(slot: Slot, now: datetime) -> float:
     return (now - slot.ready_at).total_seconds() if slot.ready_at else 0.0
 
 
-def _counts(desired: Desired) -> Iterator[Action]:
-    for group in desired.groups:
-        active = [
-            slot
-            for slot in desired.slots
-            if slot.deployment_id == group.deployment_id and slot.state != "draining"
-        ]
-        for process in sorted({slot.process for slot in active} | set(group.quantities)):
-            count = group.quantities.get(process, 0)
-            have = sorted(
-                (slot for slot in active if slot.process == process), key=lambda slot: slot.index
-            )
-            yield from (Drain(slot.id) for slot in have[count:])
-            taken = {slot.index for slot in have}
-            free = (index for index in range(1, count + len(taken) + 1) if index not in taken)
-            for _ in range(count - len(have)):
-                yield Create(group.deployment_id, process, next(free))
-
-
 def _with_starts(actions: Iterable[Action], free: int) -> Iterator[Action]:
     """Let the first new instances start at once, as many as may."""
     for action in actions:
@@ -243,37 +229,6 @@ def _with_starts(actions: Iterable[Action], free: int) -> Iterator[Action]:
             free -= 1
             action = replace(action, start=True)
         yield action
-
-
-def _switched(desired: Desired) -> bool:
-    return (
-        desired.rolling is not None
-        and desired.serving is not None
-        and desired.serving.deployment_id == desired.rolling.deployment_id
-    )
-
-
-def _rollout(desired: Desired, observed: Observed, ready: Set[int]) -> Iterator[Action]:
-    """`ready` are the instances that this plan marks as up."""
-    group = desired.rolling
-    if group is None or desired.destroyed:
-        return
-    if _switched(desired):
-        if observed.reached(observed.published):
-            yield Finish(group.deployment_id)
-        return
-    up = [
-        slot
-        for slot in desired.slots
-        if slot.deployment_id == group.deployment_id
-        and (slot.state == "up" or slot.id in ready)
-        and slot.id in observed.containers
-    ]
-    if all(
-        sum(slot.process == process for slot in up) >= count
-        for process, count in group.quantities.items()
-    ):
-        yield Switch(group.deployment_id)
 
 
 def _switch_is_over(desired: Desired) -> bool:
@@ -302,7 +257,7 @@ def _next_look(
             due.append(0.1)
         elif slot.crashes:
             due.append(HEALTHY_RESET_SECONDS)
-    if _switched(desired):
+    if rolling.switched(desired):
         due.append(0.5)
     return min(due) if due else None
 
@@ -312,4 +267,4 @@ def _drain_look(slot: Slot, observed: Observed, now: datetime, drain_timeout: fl
     if _drained(slot, observed, now, drain_timeout):
         return 5.0
     waited = (now - slot.draining_at).total_seconds() if slot.draining_at else 0.0
-    return min(1.0, max(0.05, drain_timeout - waited))
+    return min(1.0, max(0.05, _drain_limit(slot, drain_timeout) - waited))

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from hythe.model import (
@@ -23,11 +23,11 @@ from hythe.model import (
     Write,
 )
 from hythe.route_settings import RouteSettings
-from hythe.run.desired import WEB
+from hythe.run.desired import BOTH, WAIT, WEB
 from hythe.run.traffic import word_of
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
-from hythe.wire import SERVE, Route, RouteTable, Target, Version
+from hythe.wire import HOLD, SERVE, Route, RouteTable, Target, Version
 from hythe.wire import Certificate as WireCertificate
 
 KEPT = 20
@@ -170,19 +170,20 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
         certificates.setdefault(certificate.app_id, []).append(certificate)
     targets: dict[int, list[Target]] = {}
     crashed: set[int] = set()
+    coming: set[int] = set()
     serving = (
-        select(Instance, Release)
+        select(Instance, Deployment, Release)
         .join(App, App.id == Instance.app_id)
         .join(Deployment, Deployment.id == Instance.deployment_id)
         .join(Release, Release.id == Deployment.release_id)
         .where(
-            Instance.deployment_id == App.serving_id,
+            or_(Instance.deployment_id == App.serving_id, Deployment.sharing == BOTH),
             Instance.process == WEB,
-            Instance.state.in_(["up", "crashed", "starting"]),
+            Instance.state.in_(["up", "crashed", "starting", "pending"]),
         )
         .order_by(Instance.id)
     )
-    for instance, release in session.execute(serving):
+    for instance, deployment, release in session.execute(serving):
         if instance.state == "up":
             targets.setdefault(instance.app_id, []).append(
                 Target(
@@ -193,9 +194,11 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
                     release=f"v{release.version}",
                 )
             )
-        elif instance.crashes:
+        elif instance.crashes and not deployment.sharing:
             crashed.add(instance.app_id)
-    watches = _watches(session)
+        else:
+            coming.add(instance.app_id)
+    watches, waiting = _watches(session), _waiting(session)
     handling = {row.app_id: row for row in session.scalars(select(Routing))}
     routes = [
         Route(
@@ -209,7 +212,11 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
                     (settings.app_host(name), *hosts.get(app_id, [])),
                 )
             ),
-            mode=handling[app_id].mode if app_id in handling else SERVE,
+            mode=_mode(
+                handling.get(app_id),
+                app_id not in targets
+                and (waiting.get(app_id) == "rolling" or app_id in waiting.keys() & coming),
+            ),
             settings=RouteSettings.from_json(
                 handling[app_id].settings if app_id in handling else {}
             ),
@@ -245,6 +252,23 @@ def _watches(session: Session) -> dict[int, str]:
         .order_by(Deployment.id)
     )
     return {app_id: word_of(deployment_id) for app_id, deployment_id in session.execute(counted)}
+
+
+def _waiting(session: Session) -> dict[int, str]:
+    """Apps whose old instances end before the new ones start: the status of the deployment that
+    did so, when it is the newest. After it failed, requests wait for the old ones."""
+    newest = select(func.max(Deployment.id)).where(Deployment.release_id.is_not(None))
+    wait = select(Deployment.app_id, Deployment.status).where(
+        Deployment.sharing == WAIT,
+        Deployment.status.in_(["rolling", "failed"]),
+        Deployment.id.in_(newest.group_by(Deployment.app_id)),
+    )
+    return {app_id: status for app_id, status in session.execute(wait)}
+
+
+def _mode(handling: Routing | None, waits: bool) -> str:
+    mode = handling.mode if handling is not None else SERVE
+    return HOLD if waits and mode == SERVE else mode
 
 
 def _shown(certificates: Iterable[Certificate], hosts: Iterable[str]) -> Iterator[WireCertificate]:
