@@ -11,9 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     with op.batch_alter_table("deployments") as deployments:
-        deployments.add_column(
-            sa.Column("sharing", sa.String(), nullable=False, server_default="")
-        )
+        deployments.add_column(sa.Column("sharing", sa.String(), nullable=False, server_default=""))
         deployments.add_column(sa.Column("sharing_since", sa.DateTime(timezone=True)))
         deployments.add_column(sa.Column("switch_requests", sa.Integer(), nullable=True))
         deployments.add_column(sa.Column("switch_failed", sa.Integer(), nullable=True))

@@ -1,8 +1,9 @@
 """How the instances of a process type are replaced and stopped: the vocabulary of `ps:set` and of
 `formation.TYPE.settings` in app.json.
 
-A value is kept as plain JSON, `{"surge": "25%", "drain_timeout": 60.0}`; one that is not set follows
-the next layer: `ps:set`, then app.json of the release, then the default here, then the installation.
+A value is kept as plain JSON, `{"surge": "25%", "drain_timeout": 60.0}`; one that is not set
+follows the next layer: `ps:set`, then app.json of the release, then the default here, then the
+installation.
 """
 
 import dataclasses
@@ -145,7 +146,9 @@ ProcessSettings.KNOBS = {
     "min_healthy": AmountKnob(
         "count", "100%", "Instances that stay up while others are replaced.", high=1000
     ),
-    "batch": AmountKnob("count", "100%", "New instances that may be starting at a time.", high=1000),
+    "batch": AmountKnob(
+        "count", "100%", "New instances that may be starting at a time.", high=1000
+    ),
     "boot_timeout": Knob(
         "seconds", "HYTHE_BOOT_TIMEOUT", "Time until a new instance must be ready (R10).", 1, _DAY
     ),

@@ -18,7 +18,7 @@ from hythe.names import LABEL_INSTANCE, Names
 from hythe.run import desired, observe
 from hythe.run.apply import Applier
 from hythe.run.erase import Eraser
-from hythe.run.health import Answer
+from hythe.run.health import Answer, Life
 from hythe.run.plan import Plan, plan
 from hythe.run.publish import Publisher
 from hythe.run.traffic import Traffic
@@ -124,7 +124,12 @@ class PlayedProber:
 
     def watch(self, *_args: object) -> None: ...
 
+    def tend(self, *_args: object) -> None: ...
+
     def forget(self, _instance_id: int) -> None: ...
+
+    def lives(self, _instance_ids: frozenset[int]) -> dict[int, Life]:
+        return {}
 
     def answers(self, instance_ids: frozenset[int]) -> dict[int, Answer]:
         answers = {}

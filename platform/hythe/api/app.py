@@ -39,7 +39,8 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation,
-    process_settings, instances, buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, registries, disk,
+    process_settings, instances, buildpacks, domains, routing, traffic, certificates, deploy_keys,
+    logs, registries, disk,
     session, setup, tokens, account,
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ Keys = Annotated[list[str], typer.Argument(metavar="KEY...")]
 def show_settings(
     process: MaybeProcess = "web", app: AppOption = None, as_json: JsonOption = False
 ) -> None:
-    """Show how a process type's instances are replaced and stopped."""
+    """Show how instances are replaced and stopped."""
     name = chosen(app)
     found = connect().process_settings(name, process)
     if as_json:
@@ -40,7 +40,7 @@ def show_settings(
 def set_settings(
     process: Process, assignments: Assignments, app: AppOption = None, as_json: JsonOption = False
 ) -> None:
-    """Change how a process type's instances are replaced and stopped, from the next deploy on.
+    """Change how instances are replaced and stopped.
 
     Example: hythe ps:set web surge=25% min-healthy=75% drain-timeout=60s
     """

@@ -92,10 +92,8 @@ class ControlLink:
         except LinkClosed as error:
             self._drop(str(error))
 
-    def report(
-        self, version: Version, in_flight: dict[str, int], watched: dict[str, Any]
-    ) -> bool:
-        """Send a report as wire.py describes it; false when it has to wait, because the link is away or full."""
+    def report(self, version: Version, in_flight: dict[str, int], watched: dict[str, Any]) -> bool:
+        """Send a report, see wire.py; false when it has to wait, as the link is away or full."""
         if self._link is None or self._link.pending:
             return False
         try:

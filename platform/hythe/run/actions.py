@@ -29,6 +29,23 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Tend:
+    """Ask an instance that is up from now on whether it is well."""
+
+    slot_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkSick:
+    """It is up and does not answer: out of the table, stopped, and started again at `until`."""
+
+    slot_id: int
+    crashes: int
+    until: datetime
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class MarkUp:
     slot_id: int
     said: str
@@ -143,6 +160,8 @@ Action = (
     | Start
     | Watch
     | MarkUp
+    | MarkSick
+    | Tend
     | MarkRestarted
     | MarkReturned
     | Park
@@ -153,6 +172,8 @@ Action = (
     | RemoveStray
     | Switch
     | Finish
+    | EndSwitch
+    | Enter
     | Fail
     | Erase
 )

@@ -1,17 +1,19 @@
 """What should be: one app's rows, read in one transaction, as values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from hythe.healthcheck import HealthCheck
 from hythe.model import App, Deployment, Formation, Instance, Release
 from hythe.process_settings import NOTHING_SET, ProcessSettings
 from hythe.spec import RELEASE_PROCESS, ReleaseSpec
 
 WEB = "web"
+SETTLED_SECONDS = 1.0
 BOTH = "both"  # the old instances and the new ones get requests
 WAIT = "wait"  # requests wait while none is up
 
@@ -51,10 +53,26 @@ class Slot:
     retry_at: datetime | None
     rules: ProcessSettings = NOTHING_SET
     shared: bool = False  # its deployment gets requests though it does not serve
+    startup: HealthCheck | None = None  # None: of web one of HTTP, else it has to run
+    liveness: HealthCheck | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether it is up when it said so, and not when it has run for a while."""
+        return self.startup.kind != "running" if self.startup else self.process == WEB
+
+    @property
+    def settles(self) -> float:
+        """Seconds of running after which one that is not asked counts as up."""
+        return self.startup.uptime if self.startup else SETTLED_SECONDS
 
     @classmethod
     def of(
-        cls, row: Instance, rules: ProcessSettings = NOTHING_SET, shared: bool = False
+        cls,
+        row: Instance,
+        rules: ProcessSettings = NOTHING_SET,
+        shared: bool = False,
+        spec: ReleaseSpec | None = None,
     ) -> "Slot":
         left = None
         if row.left_epoch is not None and row.left_sequence is not None:
@@ -75,6 +93,8 @@ class Slot:
             retry_at=row.retry_at,
             rules=rules,
             shared=shared,
+            startup=spec.check(row.process, "startup") if spec else None,
+            liveness=spec.check(row.process, "liveness") if spec else None,
         )
 
     @property
@@ -110,10 +130,6 @@ def read(session: Session, app_id: int) -> Desired | None:
     app = session.get(App, app_id)
     if app is None:
         return None
-    formation = {
-        row.process: row
-        for row in session.scalars(select(Formation).where(Formation.app_id == app_id))
-    }
     rolling = session.scalar(
         select(Deployment).where(Deployment.app_id == app_id, Deployment.status == "rolling")
     )
@@ -123,7 +139,7 @@ def read(session: Session, app_id: int) -> Desired | None:
         .where(Instance.app_id == app_id, Instance.state != "gone")
         .order_by(Instance.id)
     ).all()
-    parts = _Parts(session, formation)
+    parts = _Parts(session, app_id)
     return Desired(
         app_id=app.id,
         app_name=app.name,
@@ -138,12 +154,19 @@ def read(session: Session, app_id: int) -> Desired | None:
     )
 
 
+def as_slots(session: Session, app_id: int, rows: Iterable[Instance]) -> list[Slot]:
+    """Instance rows of an app, as they are planned with."""
+    parts = _Parts(session, app_id)
+    return [parts.slot(row) for row in rows]
+
+
 class _Parts:
     """Groups and slots; each deployment is read once."""
 
-    def __init__(self, session: Session, formation: Mapping[str, Formation]) -> None:
+    def __init__(self, session: Session, app_id: int) -> None:
+        formation = session.scalars(select(Formation).where(Formation.app_id == app_id))
         self._session = session
-        self._formation = formation
+        self._formation = {row.process: row for row in formation}
         self._specs: dict[int, ReleaseSpec] = {}  # by deployment
 
     def group(self, deployment: Deployment | None) -> Group | None:
@@ -168,8 +191,8 @@ class _Parts:
 
     def slot(self, row: Instance) -> Slot:
         deployment = self._session.get_one(Deployment, row.deployment_id)
-        rules = self._rules(self._spec(deployment), row.process)
-        return Slot.of(row, rules, deployment.sharing == BOTH)
+        spec = self._spec(deployment)
+        return Slot.of(row, self._rules(spec, row.process), deployment.sharing == BOTH, spec)
 
     def _spec(self, deployment: Deployment) -> ReleaseSpec:
         spec = self._specs.get(deployment.id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hythe import names as n
 from hythe.engine.port import Container, Engine
 from hythe.names import Names
-from hythe.run.health import Answer, Prober
+from hythe.run.health import Answer, Life, Prober
 from hythe.run.routers import Routers
 from hythe.run.traffic import Traffic
 from hythe.wire import Version
@@ -23,6 +23,7 @@ class Observed:
     acked: Version | None = None  # what all live routers have; None: nobody to wait for
     in_flight: Mapping[str, int] = field(default_factory=dict)  # by target id
     free_starts: int = 4  # how many more instances may boot now
+    lives: Mapping[int, Life] = field(default_factory=dict)  # of those that are tended, by instance
     watched: Mapping[str, Traffic] = field(default_factory=dict)  # what a rollout cost, by release
 
     def reached(self, version: Version) -> bool:
@@ -54,6 +55,7 @@ def look(
         containers=containers,
         strays=tuple(strays),
         answers=prober.answers(known),
+        lives=prober.lives(known),
         published=published,
         acked=routers.acked(),
         in_flight=routers.in_flight(),

@@ -22,21 +22,23 @@ from hythe.run.actions import (
     Halt,
     MarkRestarted,
     MarkReturned,
+    MarkSick,
     MarkUp,
     Park,
     RemoveStray,
     Start,
     Stop,
+    Tend,
     Watch,
 )
 from hythe.run.desired import WEB, Desired, Group, Slot
 from hythe.run.observe import Observed
 
-SETTLED_SECONDS = 1.0  # a process without HTTP counts as up when it has run this long
 CRASHES_BEFORE_PARKING = 3
 CRASHES_THAT_FAIL_A_ROLLOUT = 3
 HEALTHY_RESET_SECONDS = 60.0  # after this long, earlier crashes are forgotten
 LONGEST_PARKING = 300.0
+RESTARTING = ("pending", "starting", "crashed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,10 @@ def _failure(desired: Desired, observed: Observed, now: datetime) -> Fail | None
             said = f"exited {ends} times" + (f" with {status}" if status is not None else "")
             return Fail(group.deployment_id, "H10", slot.id, said)
         answer = observed.answers.get(slot.id)
-        if slot.state == "starting" and slot.process == WEB and not (answer and answer.ready):
+        if slot.state == "starting" and slot.asked and not (answer and answer.ready):
             booting = (now - slot.started_at).total_seconds() if slot.started_at else 0.0
-            if booting > (group.rules(WEB).boot_timeout or group.boot_timeout):
-                code = "unhealthy" if answer and answer.status else "R10"
+            if booting > (group.rules(slot.process).boot_timeout or group.boot_timeout):
+                code = "R10" if answer is None or answer.unheard else "unhealthy"
                 said = answer.said if answer else "gave no answer"
                 return Fail(group.deployment_id, code, slot.id, said)
     return None
@@ -134,6 +136,7 @@ def _staying(
     desired: Desired, observed: Observed, now: datetime, drained: Set[int]
 ) -> Iterator[Action]:
     starts = observed.free_starts
+    away = {(s.deployment_id, s.process) for s in desired.slots if s.state in RESTARTING}
     for slot in desired.slots:
         if slot.state == "draining" or slot.id in drained or _member(desired, slot) is None:
             continue
@@ -145,14 +148,19 @@ def _staying(
         elif slot.state == "crashed":
             yield from _parked(slot, container, now)
         else:
-            yield from _started(slot, container, observed, now)
+            for action in _started(slot, container, observed, now):
+                if not isinstance(action, MarkSick):
+                    yield action
+                elif (slot.deployment_id, slot.process) not in away:  # one of them at a time
+                    away.add((slot.deployment_id, slot.process))
+                    yield action
 
 
 def _parked(slot: Slot, container: Container, now: datetime) -> Iterator[Action]:
-    if slot.retry_at is None or slot.retry_at <= now:
-        yield Start(slot.id)
-    elif container.state in ("running", "restarting"):
+    if container.state in ("running", "restarting"):
         yield Halt(slot.id)
+    elif slot.retry_at is None or slot.retry_at <= now:
+        yield Start(slot.id)
 
 
 def _started(
@@ -163,6 +171,8 @@ def _started(
         yield _crashed(slot, container, now)
     elif _was_restarted(slot, container):
         yield _returned(slot, container, observed)
+    elif (sick := _sick(slot, observed, now)) is not None:
+        yield sick
     elif container.state in ("exited", "dead"):
         # The engine does not restart it: somebody stopped it, or the engine was restarted.
         yield Start(slot.id)
@@ -186,9 +196,9 @@ def _returned(
     answer.
     """
     answer = observed.answers.get(slot.id)
-    if slot.process == WEB and answer is None:
+    if slot.asked and answer is None:
         return Watch(slot.id)
-    if slot.process == WEB and answer is not None and answer.ready:
+    if slot.asked and answer is not None and answer.ready:
         return MarkReturned(slot.id, container.restart_count)
     return MarkRestarted(slot.id, slot.crashes, container.restart_count, container.exit_code)
 
@@ -202,9 +212,21 @@ def _crashed(slot: Slot, container: Container, now: datetime) -> MarkRestarted |
     return Park(slot.id, crashes, now + timedelta(seconds=pause), container.exit_code)
 
 
+def _sick(slot: Slot, observed: Observed, now: datetime) -> MarkSick | None:
+    """An instance that is up, runs, and fails its check again and again."""
+    life = observed.lives.get(slot.id)
+    if slot.state != "up" or slot.liveness is None or life is None:
+        return None
+    if life.failures < slot.liveness.attempts:
+        return None
+    crashes = slot.crashes + 1
+    pause = min(2.0 ** min(crashes - 1, 20), LONGEST_PARKING)
+    return MarkSick(slot.id, crashes, now + timedelta(seconds=pause), life.said)
+
+
 def _progress(slot: Slot, observed: Observed, now: datetime) -> Iterator[Action]:
     """A running instance: is it up, and has it been for long?"""
-    if slot.state == "starting" and slot.process == WEB:
+    if slot.state == "starting" and slot.asked:
         answer = observed.answers.get(slot.id)
         if answer is not None and answer.ready:
             yield MarkUp(slot.id, answer.said)
@@ -212,8 +234,10 @@ def _progress(slot: Slot, observed: Observed, now: datetime) -> Iterator[Action]
             yield Watch(slot.id)
     elif slot.state == "starting":
         ran = (now - slot.started_at).total_seconds() if slot.started_at else 0.0
-        if ran >= SETTLED_SECONDS:
+        if ran >= slot.settles:
             yield MarkUp(slot.id, "is running")
+    elif slot.liveness is not None and slot.id not in observed.lives:
+        yield Tend(slot.id)
     elif slot.crashes and _healthy_for(slot, now) >= HEALTHY_RESET_SECONDS:
         yield ForgetCrashes(slot.id)
 
@@ -246,7 +270,7 @@ def _next_look(
     due: list[float] = []
     for slot in desired.slots:
         if slot.state == "starting":
-            due.append(0.25 if slot.process != WEB else 1.0)
+            due.append(1.0 if slot.asked else 0.25)
         elif slot.state == "draining":
             due.append(_drain_look(slot, observed, now, drain_timeout))
         elif slot.state == "crashed" and slot.retry_at is not None:

@@ -16,6 +16,7 @@ from hythe.errors import (
     RolloutError,
     Unhealthy,
 )
+from hythe.healthcheck import HealthCheck
 from hythe.model import App, Database, Deployment, Domain, Release, fail, now
 from hythe.names import Names
 from hythe.run.actions import Create, Fail
@@ -72,11 +73,10 @@ class Rollout:
             transcript = Transcript.of(self._settings, deployment_id)
             if self._took_over(tx, deployment):
                 counted = self._count(deployment)
-                transcript.detail(f"{counted.requests:,} requests during the switch, "
-                                  f"{counted.failures}")
-            transcript.done(
-                f"{url} {verb} (v{release.version}) in {took:.1f}s"
-            )
+                transcript.detail(
+                    f"{counted.requests:,} requests during the switch, {counted.failures}"
+                )
+            transcript.done(f"{url} {verb} (v{release.version}) in {took:.1f}s")
             deployment.status, deployment.ended_at = "live", now()
             tx.note(
                 "deploy.live",
@@ -147,11 +147,12 @@ class Rollout:
         if action.code == "H10":
             return CrashedAtBoot(f"{slot.name} {action.said} before it was healthy (H10).")
         if action.code == "unhealthy":
-            return Unhealthy(f"{slot.name} {action.said}, so it takes no traffic.")
+            return Unhealthy(f"{slot.name} {action.said}, so it takes no traffic.", _cure(slot))
         with self._database.read() as session:
             deployment = session.get_one(Deployment, action.deployment_id)
             spec = ReleaseSpec.of(session.get_one(Release, deployment.release_id))
-        cause = f"{slot.name} {action.said} after {spec.boot_timeout} s of boot time (R10)."
+        seconds = slot.rules.boot_timeout or spec.boot_timeout
+        cause = f"{slot.name} {action.said} after {seconds:g} s of boot time (R10)."
         others: list[str] = []
         with contextlib.suppress(HytheError):
             found = self._engine.instances.get(container)
@@ -192,3 +193,15 @@ class Rollout:
                 transcript.detail("\n".join(lines))
             else:
                 transcript.detail("The app wrote nothing to its log.")
+
+
+def _cure(slot: Slot) -> str | None:
+    """What would make its check pass; None where the general advice fits."""
+    check = slot.startup
+    if check is None or check == HealthCheck():
+        return None
+    if check.kind == "command":
+        return "Let the command of its health check exit with 0; it ran inside the instance."
+    wanted = f"{check.lowest} to {check.highest}" if check.lowest != 100 else "below 500"
+    holding = f" and '{check.content[:60]}' in it" if check.content else ""
+    return f"Answer GET {check.path} with a status {wanted}{holding}; the app's log says more."

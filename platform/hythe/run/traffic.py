@@ -46,8 +46,9 @@ class Traffic:
         """How many failed, and by what: "3 failed (2 x H13, 1 x 5xx of the app)"."""
         if not self.failed:
             return "0 failed"
-        causes = [f"{count} x {code}" for code, count in sorted(self.errors.items()) if _fails(code)]
-        own = self.failed - sum(count for code, count in self.errors.items() if _fails(code))
+        codes = {code: count for code, count in sorted(self.errors.items()) if _fails(code)}
+        causes = [f"{count} x {code}" for code, count in codes.items()]
+        own = self.failed - sum(codes.values())
         if own > 0:
             causes.append(f"{own} x 5xx of the app")
         return f"{self.failed:,} failed ({', '.join(causes)})"

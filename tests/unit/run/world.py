@@ -26,6 +26,7 @@ class World:
     answers: set[int] = field(default_factory=set)  # slots that are ready
     watched: dict[str, Traffic] = field(default_factory=dict)  # by release
     done: list[do.Action] = field(default_factory=list)
+    made: int = 0  # instances so far
 
     def slot(self, slot_id: int) -> Slot:
         return next(slot for slot in self.desired.slots if slot.id == slot_id)
@@ -37,7 +38,9 @@ class World:
                 s.id: Container(f"c{s.id}", f"n{s.id}", "sha256:one", {}, "running")
                 for s in started
             },
-            answers={s.id: Answer(200, "answered 200 on /") for s in started if s.id in self.answers},
+            answers={
+                s.id: Answer(200, "answered 200 on /") for s in started if s.id in self.answers
+            },
             free_starts=100,
             watched=self.watched,
         )
@@ -113,7 +116,7 @@ class World:
 
     def _create(self, deployment: int, process: str, index: int, start: bool) -> None:
         group = next(g for g in self.desired.groups if g.deployment_id == deployment)
-        number = max((s.id for s in self.desired.slots), default=0) + 1
+        number = self.made = self.made + 1
         made = Slot(
             id=number,
             deployment_id=deployment,
