@@ -21,6 +21,7 @@ from hythe.api.v1 import (
     deployments,
     disk,
     domains,
+    explanation,
     formation,
     instances,
     logs,
@@ -39,8 +40,8 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation,
-    process_settings, instances, buildpacks, domains, routing, traffic, certificates, deploy_keys,
-    logs, registries, disk,
+    process_settings, instances, explanation, buildpacks, domains, routing, traffic, certificates,
+    deploy_keys, logs, registries, disk,
     session, setup, tokens, account,
 )  # fmt: skip
 

@@ -222,6 +222,14 @@ class ProcessSettings(TypedDict):
     settings: list[ProcessSetting]
 
 
+class Explanation(TypedDict):
+    wants: list[str]
+    sees: list[str]
+    next: list[str]
+    waits: list[str]
+    again_in: float | None
+
+
 class Instance(TypedDict):
     name: str
     process: str

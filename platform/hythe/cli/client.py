@@ -190,6 +190,9 @@ class Client:
         body = {"mode": mode, "settings": settings}
         return cast(answers.Routing, self._http.request("PATCH", _app(app, "routing"), body))
 
+    def explanation(self, app: str) -> answers.Explanation:
+        return cast(answers.Explanation, self._http.request("GET", _app(app, "explanation")))
+
     def process_settings(self, app: str, process: str) -> answers.ProcessSettings:
         path = _app(app, "formation", process, "settings")
         return cast(answers.ProcessSettings, self._http.request("GET", path))

@@ -55,6 +55,7 @@ class Slot:
     shared: bool = False  # its deployment gets requests though it does not serve
     startup: HealthCheck | None = None  # None: of web one of HTTP, else it has to run
     liveness: HealthCheck | None = None
+    version: int = 0  # of its release
 
     @property
     def asked(self) -> bool:
@@ -73,6 +74,7 @@ class Slot:
         rules: ProcessSettings = NOTHING_SET,
         shared: bool = False,
         spec: ReleaseSpec | None = None,
+        version: int = 0,
     ) -> "Slot":
         left = None
         if row.left_epoch is not None and row.left_sequence is not None:
@@ -95,6 +97,7 @@ class Slot:
             shared=shared,
             startup=spec.check(row.process, "startup") if spec else None,
             liveness=spec.check(row.process, "liveness") if spec else None,
+            version=version,
         )
 
     @property
@@ -161,28 +164,27 @@ def as_slots(session: Session, app_id: int, rows: Iterable[Instance]) -> list[Sl
 
 
 class _Parts:
-    """Groups and slots; each deployment is read once."""
+    """Groups and slots; each release is read once."""
 
     def __init__(self, session: Session, app_id: int) -> None:
         formation = session.scalars(select(Formation).where(Formation.app_id == app_id))
         self._session = session
         self._formation = {row.process: row for row in formation}
-        self._specs: dict[int, ReleaseSpec] = {}  # by deployment
+        self._releases: dict[int, tuple[int, ReleaseSpec]] = {}  # by deployment
 
     def group(self, deployment: Deployment | None) -> Group | None:
         if deployment is None:
             return None
-        release = self._session.get_one(Release, deployment.release_id)
-        spec = self._spec(deployment)
-        quantities = {
-            process: row.quantity
-            for process, row in self._formation.items()
-            if process in spec.processes and process != RELEASE_PROCESS and row.quantity > 0
-        }
+        version, spec = self._release(deployment)
+        formation = {process: row.quantity for process, row in self._formation.items()}
         return Group(
             deployment.id,
-            release.version,
-            {process: quantities[process] for process in spec.processes if process in quantities},
+            version,
+            {
+                process: formation[process]
+                for process in spec.processes
+                if process != RELEASE_PROCESS and formation.get(process, 0) > 0
+            },
             spec.boot_timeout,
             {process: self._rules(spec, process) for process in spec.processes},
             deployment.sharing,
@@ -191,15 +193,17 @@ class _Parts:
 
     def slot(self, row: Instance) -> Slot:
         deployment = self._session.get_one(Deployment, row.deployment_id)
-        spec = self._spec(deployment)
-        return Slot.of(row, self._rules(spec, row.process), deployment.sharing == BOTH, spec)
+        version, spec = self._release(deployment)
+        rules = self._rules(spec, row.process)
+        return Slot.of(row, rules, deployment.sharing == BOTH, spec, version)
 
-    def _spec(self, deployment: Deployment) -> ReleaseSpec:
-        spec = self._specs.get(deployment.id)
-        if spec is None:
+    def _release(self, deployment: Deployment) -> tuple[int, ReleaseSpec]:
+        """The version, and how its containers are made."""
+        found = self._releases.get(deployment.id)
+        if found is None:
             release = self._session.get_one(Release, deployment.release_id)
-            spec = self._specs[deployment.id] = ReleaseSpec.of(release)
-        return spec
+            found = self._releases[deployment.id] = (release.version, ReleaseSpec.of(release))
+        return found
 
     def _rules(self, spec: ReleaseSpec, process: str) -> ProcessSettings:
         row = self._formation.get(process)

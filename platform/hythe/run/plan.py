@@ -110,11 +110,11 @@ def _leaving(
         if slot.state != "draining":
             if _member(desired, slot) is None and rolling.may_leave(desired, slot):
                 yield Drain(slot.id)
-        elif _drained(slot, observed, now, drain_timeout):
+        elif drained(slot, observed, now, drain_timeout):
             yield Stop(slot.id)
 
 
-def _drained(slot: Slot, observed: Observed, now: datetime, drain_timeout: float) -> bool:
+def drained(slot: Slot, observed: Observed, now: datetime, drain_timeout: float) -> bool:
     """Whether nobody can send to it any more, and its requests are done or out of time."""
     if slot.process != WEB or slot.ready_at is None:
         return True  # it was never in a table
@@ -123,11 +123,11 @@ def _drained(slot: Slot, observed: Observed, now: datetime, drain_timeout: float
     if slot.id not in observed.containers:
         return True
     waited = (now - slot.draining_at).total_seconds() if slot.draining_at else 0.0
-    limit = _drain_limit(slot, drain_timeout)
+    limit = drain_limit(slot, drain_timeout)
     return observed.in_flight.get(f"i{slot.id}", 0) == 0 or waited >= limit
 
 
-def _drain_limit(slot: Slot, drain_timeout: float) -> float:
+def drain_limit(slot: Slot, drain_timeout: float) -> float:
     own = slot.rules.drain_timeout
     return drain_timeout if own is None else own
 
@@ -288,7 +288,7 @@ def _next_look(
 
 def _drain_look(slot: Slot, observed: Observed, now: datetime, drain_timeout: float) -> float:
     """Routers and finished stops announce themselves; the drain limit does not."""
-    if _drained(slot, observed, now, drain_timeout):
+    if drained(slot, observed, now, drain_timeout):
         return 5.0
     waited = (now - slot.draining_at).total_seconds() if slot.draining_at else 0.0
-    return min(1.0, max(0.05, _drain_limit(slot, drain_timeout) - waited))
+    return min(1.0, max(0.05, drain_limit(slot, drain_timeout) - waited))
