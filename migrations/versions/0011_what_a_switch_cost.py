@@ -13,6 +13,8 @@ def upgrade() -> None:
     with op.batch_alter_table("deployments") as deployments:
         deployments.add_column(sa.Column("sharing", sa.String(), nullable=False, server_default=""))
         deployments.add_column(sa.Column("sharing_since", sa.DateTime(timezone=True)))
+        deployments.add_column(sa.Column("share", sa.Integer(), nullable=True))
+        deployments.add_column(sa.Column("promoted_at", sa.DateTime(timezone=True), nullable=True))
         deployments.add_column(sa.Column("switch_requests", sa.Integer(), nullable=True))
         deployments.add_column(sa.Column("switch_failed", sa.Integer(), nullable=True))
         deployments.add_column(sa.Column("switch_errors", sa.JSON(), nullable=True))

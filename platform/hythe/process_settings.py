@@ -81,6 +81,11 @@ class ProcessSettings:
     boot_timeout: float | None = None
     drain_timeout: float | None = None
     stop_timeout: float | None = None
+    canary_share: int = 10
+    canary_time: float = 300.0
+    canary_errors: int = 1
+    canary_p95: int = 200
+    canary_requests: int = 20
 
     KNOBS: ClassVar[dict[str, Knob]]
 
@@ -133,8 +138,9 @@ ProcessSettings.KNOBS = {
         "count",
         ROLLING,
         "How a release replaces the one before. `all-at-once` is for processes that must not "
-        "overlap: the old ones end first, and requests wait meanwhile.",
-        words=(ROLLING, ALL_AT_ONCE),
+        "overlap: the old ones end first, and requests wait meanwhile. `canary` (of web): a share "
+        "of the requests first.",
+        words=STRATEGIES,
     ),
     "surge": AmountKnob(
         "count",
@@ -157,6 +163,25 @@ ProcessSettings.KNOBS = {
     ),
     "stop_timeout": Knob(
         "seconds", "HYTHE_STOP_TIMEOUT", "Time from SIGTERM to SIGKILL (R12).", 0, _DAY
+    ),
+    "canary_share": Knob("count", "10", "Percent of the requests that a canary gets.", 1, 99),
+    "canary_time": Knob("seconds", "5m", "Time for which a canary is watched.", 1, _DAY),
+    "canary_errors": Knob(
+        "count",
+        "1",
+        "By how many percent points more requests may fail than with the release before.",
+        0,
+        100,
+    ),
+    "canary_p95": Knob(
+        "count",
+        "200",
+        "Largest p95 of a canary, in percent of the p95 of the release before.",
+        100,
+        100_000,
+    ),
+    "canary_requests": Knob(
+        "count", "20", "Fewest requests of a release that it is judged by.", 1, 1e6
     ),
 }
 

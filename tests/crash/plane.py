@@ -193,6 +193,7 @@ class Plane:
             app_id,
             frozenset(slot.id for slot in wanted.slots),
             free_starts=4,
+            rolling=wanted.rolling.deployment_id if wanted.rolling else None,
         )
         return wanted, plan(wanted, seen, now() + timedelta(seconds=later), 30)
 
@@ -203,7 +204,7 @@ class Plane:
             check()
             self.publisher.refresh()
             look = self.look(app_id, later=float(passes))
-            if look is None or not (look[1].actions or look[0].rolling or _moving(look[0])):
+            if look is None or not (look[1].actions or _moving(look[0])):
                 return passes
             self.applier.apply(*_pair(look))
         raise AssertionError(f"no fixed point: {look}")
@@ -218,7 +219,8 @@ def _pair(look: tuple[desired.Desired, Plan]) -> tuple[desired.Desired, Any]:
 
 
 def _moving(wanted: desired.Desired) -> bool:
-    return any(slot.state not in ("up", "crashed") for slot in wanted.slots)
+    unsettled = any(slot.state not in ("up", "crashed") for slot in wanted.slots)
+    return unsettled or wanted.rolling is not None or wanted.counting is not None
 
 
 def app_row(database: Database, app_id: int) -> App:

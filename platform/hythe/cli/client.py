@@ -166,6 +166,14 @@ class Client:
         path = _app(app, "releases", str(version))
         return cast(answers.Release, self._http.request("GET", path))
 
+    def decide(self, app: str, version: int, what: str) -> answers.Deployment:
+        """`what` is promote or abort."""
+        path = _app(app, "releases", str(version), what)
+        return cast(answers.Deployment, self._http.request("POST", path))
+
+    def deployments(self, app: str, limit: int) -> list[answers.Deployment]:
+        return cast(list[answers.Deployment], self._items(_app(app, "deployments"), limit=limit))
+
     def diff(self, app: str, before: int, after: int) -> answers.ReleaseDiff:
         path = _app(app, "releases", str(before), "diff")
         return cast(answers.ReleaseDiff, self._http.request("GET", path, to=after))

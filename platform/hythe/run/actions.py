@@ -116,6 +116,7 @@ class Enter:
 
     deployment_id: int
     sharing: str  # see desired.Group
+    share: int | None = None  # percent, of a canary
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ class Switch:
     """Give the traffic to this deployment."""
 
     deployment_id: int
+    said: str = ""  # how it did as a canary
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,25 +234,12 @@ class Applier:
         with self._database.write() as tx:
             for action in moves:
                 if isinstance(action, do.Switch):
-                    self._switch(tx, desired, action.deployment_id)
+                    self._rollout.switch(tx, action)
                 elif isinstance(action, do.Enter):
-                    self._enter(tx, action)
+                    self._rollout.enter(tx, action)
                 else:
                     self._move(tx, desired, slots[action.slot_id], action)
         return True
-
-    def _switch(self, tx: Write, desired: Desired, deployment_id: int) -> None:
-        """Give it the traffic, unless a newer deployment has taken over meanwhile."""
-        deployment = tx.get_one(Deployment, deployment_id)
-        if deployment.status == "rolling":
-            tx.get_one(App, desired.app_id).serving_id = deployment_id
-            deployment.sharing = ""  # it has all of them
-
-    @staticmethod
-    def _enter(tx: Write, action: do.Enter) -> None:
-        deployment = tx.get_one(Deployment, action.deployment_id)
-        if deployment.status == "rolling":
-            deployment.sharing, deployment.sharing_since = action.sharing, now()
 
     def _move(
         self,

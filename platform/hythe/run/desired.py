@@ -27,8 +27,9 @@ class Group:
     quantities: Mapping[str, int]  # {process: count}, noughts left out
     boot_timeout: int  # seconds
     settings: Mapping[str, ProcessSettings] = field(default_factory=dict)  # by process type
-    sharing: str = ""  # while it rolls: "" (the old ones get all requests), BOTH or WAIT
+    sharing: str = ""  # while it rolls: "" (the old ones get all requests), BOTH, WAIT or CANARY
     sharing_since: datetime | None = None
+    promoted: bool = False  # somebody wants it to take over without being a canary (longer)
 
     def rules(self, process: str) -> ProcessSettings:
         return self.settings.get(process, NOTHING_SET)
@@ -115,7 +116,7 @@ class Desired:
     serving: Group | None
     rolling: Group | None
     slots: tuple[Slot, ...] = field(default=())  # those that are not gone
-    counting: bool = False  # the requests of the serving deployment's switch
+    counting: datetime | None = None  # the requests of the switch; since when the new one is live
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -150,11 +151,14 @@ def read(session: Session, app_id: int) -> Desired | None:
         serving=parts.group(serving),
         rolling=parts.group(rolling),
         slots=tuple(parts.slot(row) for row in slots),
-        counting=serving is not None
-        and serving.status == "live"
-        and serving.switch_requests is not None
-        and serving.switch_ended_at is None,
+        counting=serving.ended_at if serving is not None and _counts(serving) else None,
     )
+
+
+def _counts(serving: Deployment) -> bool:
+    """Whether the requests of its switch are still counted."""
+    open_ = serving.switch_requests is not None and serving.switch_ended_at is None
+    return serving.status == "live" and open_
 
 
 def as_slots(session: Session, app_id: int, rows: Iterable[Instance]) -> list[Slot]:
@@ -189,6 +193,7 @@ class _Parts:
             {process: self._rules(spec, process) for process in spec.processes},
             deployment.sharing,
             deployment.sharing_since,
+            deployment.promoted_at is not None,
         )
 
     def slot(self, row: Instance) -> Slot:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from hythe.process_settings import CANARY
 from hythe.run import actions as do
-from hythe.run import rolling
+from hythe.run import canary, rolling
 from hythe.run.desired import BOTH, WAIT, Desired, Group, Slot
 from hythe.run.observe import Observed
 from hythe.run.plan import Plan, drain_limit, drained
@@ -59,7 +60,11 @@ def _wants(desired: Desired) -> Iterator[str]:
 
 
 def _role(group: Group) -> str:
-    shares = {BOTH: ", and has part of the requests", WAIT: ", and requests wait for it"}
+    shares = {
+        BOTH: ", and has part of the requests",
+        WAIT: ", and requests wait for it",
+        CANARY: " as a canary, with a share of the requests",
+    }
     return f"takes over{shares.get(group.sharing, '')}"
 
 
@@ -98,6 +103,8 @@ def _said(action: do.Action, desired: Desired, observed: Observed, slots: dict[i
             return f"Remove container {container_id[:12]}: no instance has it."
         case do.Enter(_, sharing):
             return _SHARES.get(sharing, f"Share the requests: {sharing}.")
+        case do.Switch(_, said) if said:
+            return f"Give all of the traffic to v{_rolling(desired)}: {said}."
         case do.Switch():
             return f"Give the traffic to v{_rolling(desired)}: all of its instances are up."
         case do.Finish():
@@ -115,6 +122,7 @@ def _said(action: do.Action, desired: Desired, observed: Observed, slots: dict[i
 _SHARES = {
     BOTH: "Let both releases answer: a new instance is up.",
     WAIT: "Let requests wait: the old instances end before the new ones start.",
+    CANARY: "Give the new release its share of the requests: all of its instances are up.",
 }
 
 
@@ -172,26 +180,40 @@ def _waits(
     desired: Desired, observed: Observed, now: datetime, drain_timeout: float
 ) -> Iterator[str]:
     for slot in desired.slots:
-        name = _name(slot)
-        ran = (now - slot.started_at).total_seconds() if slot.started_at else 0.0
-        if slot.state == "pending" and observed.free_starts <= 0:
-            yield f"{name} waits for a place among those that boot (HYTHE_PARALLEL_STARTS)."
-        elif slot.state == "starting" and slot.asked:
-            answer = observed.answers.get(slot.id)
-            said = f" It {answer.said}." if answer and answer.said else ""
-            yield f"{name} has to answer; it was started {ran:.0f} s ago.{said}"
-        elif slot.state == "starting":
-            yield f"{name} has to run for {slot.settles:g} s."
-        elif slot.state == "crashed" and slot.retry_at is not None and slot.retry_at > now:
-            left = (slot.retry_at - now).total_seconds()
-            yield f"{name} is started again in {left:.0f} s; {slot.crashes} failures in a row."
-        elif slot.state == "draining":
+        if slot.state == "draining":
             yield _drain(slot, observed, now, drain_timeout)
-    if desired.rolling is not None and rolling.switched(desired):
+        elif line := _slot_waits(slot, observed, now):
+            yield line
+    group = desired.rolling
+    if group is None:
+        return
+    if rolling.switched(desired):
         if not observed.reached(observed.published):
             yield "Every router has to say that it has the new table."
-    elif desired.rolling is not None:
-        yield from _missing(desired, desired.rolling)
+        return
+    yield from _missing(desired, group)
+    if group.sharing == CANARY:
+        left = max(0.0, canary.seconds_left(group, now))
+        said = canary.compared(desired, group, observed.watched)
+        yield f"The canary is watched for {left:.0f} s more: {said}."
+
+
+def _slot_waits(slot: Slot, observed: Observed, now: datetime) -> str:
+    """What an instance has to do before it is up; "" when nothing."""
+    name = _name(slot)
+    ran = (now - slot.started_at).total_seconds() if slot.started_at else 0.0
+    if slot.state == "pending" and observed.free_starts <= 0:
+        return f"{name} waits for a place among those that boot (HYTHE_PARALLEL_STARTS)."
+    if slot.state == "starting" and slot.asked:
+        answer = observed.answers.get(slot.id)
+        said = f" It {answer.said}." if answer and answer.said else ""
+        return f"{name} has to answer; it was started {ran:.0f} s ago.{said}"
+    if slot.state == "starting":
+        return f"{name} has to run for {slot.settles:g} s."
+    if slot.state == "crashed" and slot.retry_at is not None and slot.retry_at > now:
+        left = (slot.retry_at - now).total_seconds()
+        return f"{name} is started again in {left:.0f} s; {slot.crashes} failures in a row."
+    return ""
 
 
 def _drain(slot: Slot, observed: Observed, now: datetime, drain_timeout: float) -> str:

@@ -259,6 +259,7 @@ class Loop:
             app_id,
             frozenset(slot.id for slot in wanted.slots),
             self._applier.boots.free(),
+            wanted.rolling.deployment_id if wanted.rolling else None,
         )
         return wanted, seen, plan(wanted, seen, now(), self._settings.drain_timeout)
 

@@ -8,7 +8,7 @@ from hythe.engine.port import Container, Engine
 from hythe.names import Names
 from hythe.run.health import Answer, Life, Prober
 from hythe.run.routers import Routers
-from hythe.run.traffic import Traffic
+from hythe.run.traffic import Traffic, word_of
 from hythe.wire import Version
 
 
@@ -40,8 +40,10 @@ def look(
     app_id: int,
     known: frozenset[int],
     free_starts: int,
+    rolling: int | None = None,
 ) -> Observed:
-    """Ask the engine and the routers. `known` are the ids of the app's instance rows."""
+    """Ask the engine and the routers. `known` are the ids of the app's instance rows, `rolling` is
+    the deployment that takes over."""
     labels = {**names.labels, n.LABEL_KIND: "instance", n.LABEL_APP: str(app_id)}
     containers: dict[int, Container] = {}
     strays: list[Container] = []
@@ -60,4 +62,5 @@ def look(
         acked=routers.acked(),
         in_flight=routers.in_flight(),
         free_starts=free_starts,
+        watched=routers.watched(word_of(rolling)) if rolling is not None else {},
     )

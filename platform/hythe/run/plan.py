@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hythe.engine.port import Container
-from hythe.run import rolling
+from hythe.process_settings import CANARY
+from hythe.run import canary, rolling
 from hythe.run.actions import (
     Action,
     Create,
@@ -38,6 +39,8 @@ CRASHES_BEFORE_PARKING = 3
 CRASHES_THAT_FAIL_A_ROLLOUT = 3
 HEALTHY_RESET_SECONDS = 60.0  # after this long, earlier crashes are forgotten
 LONGEST_PARKING = 300.0
+COUNTED_SECONDS = 4.0  # from the cut-over on; a request that waited for it has ended and is told
+CANARY_LOOK_SECONDS = 1.0  # routers report as often
 RESTARTING = ("pending", "starting", "crashed")
 
 
@@ -61,11 +64,11 @@ def plan(desired: Desired, observed: Observed, now: datetime, drain_timeout: flo
         *_leaving(desired, observed, now, drain_timeout),
         *staying,
         *_with_starts(counts, observed.free_starts - sum(isinstance(a, Start) for a in staying)),
-        *rolling.progress(desired, observed, ready),
+        *rolling.progress(desired, observed, ready, now),
     ]
     if desired.destroyed and not desired.slots and not observed.strays:
         actions.append(Erase())
-    if _switch_is_over(desired) and desired.serving is not None:
+    if _switch_is_over(desired, now) and desired.serving is not None:
         actions.append(EndSwitch(desired.serving.deployment_id))
     return Plan(tuple(actions), _next_look(desired, observed, now, drain_timeout))
 
@@ -100,7 +103,15 @@ def _failure(desired: Desired, observed: Observed, now: datetime) -> Fail | None
                 code = "R10" if answer is None or answer.unheard else "unhealthy"
                 said = answer.said if answer else "gave no answer"
                 return Fail(group.deployment_id, code, slot.id, said)
-    return None
+    return _canary_failure(desired, group, observed)
+
+
+def _canary_failure(desired: Desired, group: Group, observed: Observed) -> Fail | None:
+    if group.sharing != CANARY or group.promoted:
+        return None
+    said = canary.fault(desired, group, observed.watched)
+    mine = [s.id for s in desired.slots if s.deployment_id == group.deployment_id]
+    return Fail(group.deployment_id, "canary", mine[0], said) if said and mine else None
 
 
 def _leaving(
@@ -255,9 +266,11 @@ def _with_starts(actions: Iterable[Action], free: int) -> Iterator[Action]:
         yield action
 
 
-def _switch_is_over(desired: Desired) -> bool:
-    """Whether nothing is left of the deployments before the serving one."""
-    if not desired.counting or desired.serving is None or desired.rolling or desired.destroyed:
+def _switch_is_over(desired: Desired, now: datetime) -> bool:
+    """Whether nothing is left of the deployments before, and routers have told their last."""
+    if desired.counting is None or desired.serving is None or desired.rolling or desired.destroyed:
+        return False
+    if (now - desired.counting).total_seconds() < COUNTED_SECONDS:
         return False
     serving_id = desired.serving.deployment_id
     return all(slot.deployment_id == serving_id for slot in desired.slots)
@@ -281,8 +294,12 @@ def _next_look(
             due.append(0.1)
         elif slot.crashes:
             due.append(HEALTHY_RESET_SECONDS)
+    if desired.counting is not None:
+        due.append(COUNTED_SECONDS)
     if rolling.switched(desired):
         due.append(0.5)
+    elif desired.rolling is not None and desired.rolling.sharing == CANARY:
+        due.append(CANARY_LOOK_SECONDS)
     return min(due) if due else None
 
 

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from math import gcd
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from hythe.model import (
     Vault,
     Write,
 )
+from hythe.process_settings import CANARY
 from hythe.route_settings import RouteSettings
 from hythe.run.desired import BOTH, WAIT, WEB
 from hythe.run.traffic import word_of
@@ -171,13 +173,18 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
     targets: dict[int, list[Target]] = {}
     crashed: set[int] = set()
     coming: set[int] = set()
+    canaries: dict[int, tuple[str, int]] = {}  # release and percent, by app
     serving = (
         select(Instance, Deployment, Release)
         .join(App, App.id == Instance.app_id)
         .join(Deployment, Deployment.id == Instance.deployment_id)
         .join(Release, Release.id == Deployment.release_id)
         .where(
-            or_(Instance.deployment_id == App.serving_id, Deployment.sharing == BOTH),
+            or_(
+                Instance.deployment_id == App.serving_id,
+                Deployment.sharing == BOTH,
+                and_(Deployment.sharing == CANARY, Deployment.status == "rolling"),
+            ),
             Instance.process == WEB,
             Instance.state.in_(["up", "crashed", "starting", "pending"]),
         )
@@ -185,6 +192,8 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
     )
     for instance, deployment, release in session.execute(serving):
         if instance.state == "up":
+            if deployment.sharing == CANARY and deployment.share is not None:
+                canaries[instance.app_id] = (f"v{release.version}", deployment.share)
             targets.setdefault(instance.app_id, []).append(
                 Target(
                     id=f"i{instance.id}",
@@ -204,7 +213,7 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
         Route(
             app=name,
             hosts=(settings.app_host(name), *sorted(hosts.get(app_id, []))),
-            targets=tuple(targets.get(app_id, [])),
+            targets=_weighted(targets.get(app_id, []), canaries.get(app_id)),
             error="H10" if app_id in crashed else "H14",
             certificates=tuple(
                 _shown(
@@ -228,6 +237,20 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
         app="hythe", hosts=(settings.control_host,), error="H32", redirect=settings.control_url
     )
     return (*routes, control)
+
+
+def _weighted(targets: list[Target], canary: tuple[str, int] | None) -> tuple[Target, ...]:
+    """The targets, so that those of a canary get its share of the requests together."""
+    if canary is None:
+        return tuple(targets)
+    release, share = canary
+    new = sum(target.release == release for target in targets)
+    weights = {True: share * (len(targets) - new), False: (100 - share) * new}
+    least = gcd(*weights.values()) or 1
+    return tuple(
+        replace(target, weight=weights[target.release == release] // least or 1)
+        for target in targets
+    )
 
 
 def _watches(session: Session) -> dict[int, str]:

@@ -6,11 +6,15 @@
   old instance leaves when the fewest that have to be up are so without it.
 - `all-at-once`: when the other process types are up, the old instances end, then the new ones
   start. Requests wait meanwhile (`wait`).
+- `canary`: when all new instances are up, a share of the requests goes to them for a while, and the
+  routers' counts of both releases are compared (`canary`).
 """
 
 from collections.abc import Iterator, Set
+from datetime import datetime
 
-from hythe.process_settings import ALL_AT_ONCE, ProcessSettings
+from hythe.process_settings import ALL_AT_ONCE, CANARY, ProcessSettings
+from hythe.run import canary
 from hythe.run.actions import Action, Create, Drain, Enter, Finish, Switch
 from hythe.run.desired import BOTH, WAIT, WEB, Desired, Group, Slot
 from hythe.run.observe import Observed
@@ -74,7 +78,7 @@ def _replace(desired: Desired, old: Group, new: Group, process: str, wanted: Cou
         return
     here = _active(desired, new, process)
     up = sum(slot.state == "up" for slot in here)
-    if rules.most_beside(count) >= count:
+    if rules.most_beside(count) >= count or _is_canary(rules, process):
         begun = max(len(here), up + rules.at_a_time(count))
         wanted[new.deployment_id, process] = min(count, begun)
     else:
@@ -84,6 +88,10 @@ def _replace(desired: Desired, old: Group, new: Group, process: str, wanted: Cou
         wanted[old.deployment_id, process] = len(leavers) - _leave(rules, count, leavers, here, up)
         room = min(up + rules.at_a_time(count), count + rules.most_beside(count) - len(leavers))
         wanted[new.deployment_id, process] = min(count, max(len(here), room))
+
+
+def _is_canary(rules: ProcessSettings, process: str) -> bool:
+    return rules.strategy == CANARY and process == WEB
 
 
 def _leave(
@@ -119,7 +127,9 @@ def _may_swap(desired: Desired, new: Group) -> bool:
     )
 
 
-def progress(desired: Desired, observed: Observed, ready: Set[int]) -> Iterator[Action]:
+def progress(
+    desired: Desired, observed: Observed, ready: Set[int], now: datetime
+) -> Iterator[Action]:
     """How far the rolling deployment is; `ready` are the instances that this plan marks as up."""
     group = desired.rolling
     if group is None or desired.destroyed:
@@ -137,11 +147,24 @@ def progress(desired: Desired, observed: Observed, ready: Set[int]) -> Iterator[
         sum(slot.process == process for slot in up) >= count
         for process, count in group.quantities.items()
     ):
-        yield Switch(group.deployment_id)
+        yield from _take_over(desired, observed, group, now)
         return
     sharing = _sharing(desired, group, any(slot.process == WEB for slot in up))
     if sharing != group.sharing:
         yield Enter(group.deployment_id, sharing)
+
+
+def _take_over(
+    desired: Desired, observed: Observed, group: Group, now: datetime
+) -> Iterator[Action]:
+    """All of its instances are up."""
+    if group.sharing != CANARY:
+        if canary.tries(desired, group):
+            yield Enter(group.deployment_id, CANARY, group.rules(WEB).canary_share)
+        else:
+            yield Switch(group.deployment_id)
+    elif group.promoted or canary.seconds_left(group, now) <= 0:
+        yield Switch(group.deployment_id, canary.compared(desired, group, observed.watched))
 
 
 def _sharing(desired: Desired, new: Group, answers: bool) -> str:
@@ -152,6 +175,8 @@ def _sharing(desired: Desired, new: Group, answers: bool) -> str:
     rules = new.rules(WEB)
     if rules.strategy == ALL_AT_ONCE:
         return WAIT if _may_swap(desired, new) else new.sharing
+    if _is_canary(rules, WEB):
+        return new.sharing
     return BOTH if answers and rules.most_beside(count) < count else new.sharing
 
 

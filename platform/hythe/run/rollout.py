@@ -3,12 +3,13 @@
 import contextlib
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from hythe.engine.port import Engine
 from hythe.errors import (
     BootTimeout,
+    CanaryFailed,
     CrashedAtBoot,
     EngineError,
     HytheError,
@@ -17,9 +18,9 @@ from hythe.errors import (
     Unhealthy,
 )
 from hythe.healthcheck import HealthCheck
-from hythe.model import App, Database, Deployment, Domain, Release, fail, now
+from hythe.model import App, Database, Deployment, Domain, Release, Write, fail, now
 from hythe.names import Names
-from hythe.run.actions import Create, Fail
+from hythe.run.actions import Create, Enter, Fail, Switch
 from hythe.run.desired import Desired, Slot
 from hythe.run.listening import advice, listening
 from hythe.run.traffic import Traffic, Watched, nothing, total, word_of
@@ -54,6 +55,30 @@ class Rollout:
             f"{slot.name} {said} in {took:.1f}s" if "answered" in said else f"{slot.name} {said}"
         )
 
+    def switch(self, tx: Write, action: Switch) -> None:
+        """Give it the traffic, unless a newer deployment has taken over meanwhile."""
+        deployment = tx.get_one(Deployment, action.deployment_id)
+        if deployment.status != "rolling":
+            return
+        if action.said:
+            Transcript.of(self._settings, deployment.id).detail(action.said)
+        tx.get_one(App, deployment.app_id).serving_id = deployment.id
+        deployment.sharing = ""  # it has all of them
+
+    def enter(self, tx: Write, action: Enter) -> None:
+        """Share the requests in another way."""
+        deployment = tx.get_one(Deployment, action.deployment_id)
+        if deployment.status != "rolling" or deployment.sharing == action.sharing:
+            return
+        deployment.sharing, deployment.sharing_since = action.sharing, now()
+        deployment.share = action.share
+        if action.share is not None:
+            transcript = Transcript.of(self._settings, deployment.id)
+            transcript.step(f"Canary: {action.share}% of the requests for a while")
+            transcript.detail(
+                "`hythe releases:promote` ends it at once, `releases:abort` undoes it"
+            )
+
     def finish(self, deployment_id: int) -> None:
         """Every router has the new table: the deployment is live."""
         with self._database.write() as tx:
@@ -78,6 +103,7 @@ class Rollout:
                 )
             transcript.done(f"{url} {verb} (v{release.version}) in {took:.1f}s")
             deployment.status, deployment.ended_at = "live", now()
+            self._end_earlier_switches(tx, deployment)
             tx.note(
                 "deploy.live",
                 f"v{release.version} is live",
@@ -96,6 +122,20 @@ class Rollout:
                 self._count(deployment)
                 deployment.switch_ended_at = now()
                 tx.poke(deployment.app_id)  # the routers need not watch any more
+
+    @staticmethod
+    def _end_earlier_switches(tx: Write, deployment: Deployment) -> None:
+        """Those that were still counted when this one began."""
+        tx.execute(
+            update(Deployment)
+            .where(
+                Deployment.app_id == deployment.app_id,
+                Deployment.id != deployment.id,
+                Deployment.switch_requests.is_not(None),
+                Deployment.switch_ended_at.is_(None),
+            )
+            .values(switch_ended_at=now())
+        )
 
     @staticmethod
     def _took_over(tx: Session, deployment: Deployment) -> bool:
@@ -148,6 +188,8 @@ class Rollout:
             return CrashedAtBoot(f"{slot.name} {action.said} before it was healthy (H10).")
         if action.code == "unhealthy":
             return Unhealthy(f"{slot.name} {action.said}, so it takes no traffic.", _cure(slot))
+        if action.code == CanaryFailed.code:
+            return CanaryFailed(f"As a canary it {action.said}.")
         with self._database.read() as session:
             deployment = session.get_one(Deployment, action.deployment_id)
             spec = ReleaseSpec.of(session.get_one(Release, deployment.release_id))
@@ -183,6 +225,7 @@ class Rollout:
             if self._took_over(tx, deployment):
                 counted = self._count(deployment)
                 transcript.detail(f"{counted.requests:,} requests meanwhile, {counted.failures}")
+                deployment.switch_ended_at = now()
             fail(tx, deployment, error)
 
     def _show_log(self, transcript: Transcript, container: str) -> None:

@@ -262,9 +262,11 @@ def test_a_switch_is_over_when_nothing_is_left_of_the_one_before() -> None:
     new = group(2, 2)
     leaving = desired(slot(1, state="draining"), slot(2, 2, index=2), serving=new)
     both = seen(running(1), running(2))
-    assert do.EndSwitch(2) not in actions(replace(leaving, counting=True), both)
+    long_ago = NOW - timedelta(seconds=10)
+    assert do.EndSwitch(2) not in actions(replace(leaving, counting=long_ago), both)
     alone = desired(slot(2, 2), serving=new)
-    assert actions(replace(alone, counting=True), seen(running(2))) == (do.EndSwitch(2),)
+    assert actions(replace(alone, counting=long_ago), seen(running(2))) == (do.EndSwitch(2),)
+    assert actions(replace(alone, counting=NOW), seen(running(2))) == ()  # they have more to tell
     assert actions(alone, seen(running(2))) == ()
 
 

@@ -24,7 +24,7 @@ class World:
     desired: Desired
     now: datetime = NOW
     answers: set[int] = field(default_factory=set)  # slots that are ready
-    watched: dict[str, Traffic] = field(default_factory=dict)  # by release
+    watched: dict[str, Traffic] = field(default_factory=dict)  # by release, "v2"
     done: list[do.Action] = field(default_factory=list)
     made: int = 0  # instances so far
 

@@ -14,7 +14,7 @@ from hythe.api.v1.formation import newest_spec
 from hythe.api.v1.shapes import Answer, Body
 from hythe.errors import InvalidValue, NotFound
 from hythe.model import App, Formation
-from hythe.process_settings import ProcessSettings, with_text
+from hythe.process_settings import CANARY, ProcessSettings, with_text
 from hythe.route_settings import BadSetting, UnknownSetting
 
 router = APIRouter(prefix="/apps/{app}/formation/{process}/settings", tags=["formation"])
@@ -76,6 +76,11 @@ def change_process_settings(
             raise InvalidValue(f"{error}.", f"The settings are {known}.") from None
         except BadSetting as error:
             raise InvalidValue(f"{error}.", "`hythe ps:settings` shows what is set.") from None
+        if values.get("strategy") == CANARY and process != "web":
+            raise InvalidValue(
+                f"{process} has no requests to share, so it cannot be a canary.",
+                "Choose rolling or all-at-once for it.",
+            )
         row.settings = values
         said = f"Set {', '.join(body.settings)} of {process}"
         tx.note("app.process-settings", said, actor=actor.name, app_id=owner.id)

@@ -9,14 +9,22 @@ from pydantic import Field
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from hythe.api.auth import CurrentActor, needs
 from hythe.api.context import CurrentContext
 from hythe.api.v1.apps import find_app
 from hythe.api.v1.builds import UsedBuildpack, used_buildpacks
-from hythe.api.v1.deployments import Limit, SourceAnswer, source_answer
+from hythe.api.v1.deployments import (
+    DeploymentAnswer,
+    Limit,
+    SourceAnswer,
+    describe,
+    source_answer,
+)
 from hythe.api.v1.shapes import Answer, Items
 from hythe.api.v1.switch import SwitchAnswer, switches
 from hythe.errors import NotFound
 from hythe.model import App, Build, Deployment, Release, Source
+from hythe.run import decide
 from hythe.spec import ReleaseSpec
 
 router = APIRouter(prefix="/apps/{app}/releases", tags=["releases"])
@@ -86,6 +94,32 @@ def show_release(app: str, version: PathVersion, context: CurrentContext) -> Rel
         row = find_app(session, app)
         release = find_release(session, row, version)
         return _answers(session, row, select(Release).where(Release.id == release.id))[0]
+
+
+@router.post(
+    "/{version}/promote",
+    status_code=202,
+    summary="Give a canary all of the traffic",
+    dependencies=[needs("deploy")],
+)
+def promote_release(
+    app: str, version: PathVersion, context: CurrentContext, actor: CurrentActor
+) -> DeploymentAnswer:
+    with context.database.write() as tx:
+        return describe(tx, decide.promote(tx, find_app(tx, app), version, actor.name))
+
+
+@router.post(
+    "/{version}/abort",
+    summary="Give up a release that is taking over",
+    dependencies=[needs("deploy")],
+)
+def abort_release(
+    app: str, version: PathVersion, context: CurrentContext, actor: CurrentActor
+) -> DeploymentAnswer:
+    with context.database.write() as tx:
+        row = find_app(tx, app)
+        return describe(tx, decide.abort(tx, context.settings, row, version, actor.name))
 
 
 @router.get("/{version}/diff", summary="Compare two releases")
