@@ -20,6 +20,7 @@ from hythe.build.layers import read_inside
 from hythe.build.operator import registries
 from hythe.build.output import Output
 from hythe.build.result import BUILDPACKS, Kind, Result
+from hythe.build.spare import Spare
 from hythe.build.workspace import Workspace
 from hythe.buildpackpin import BuildpackPin
 from hythe.engine.port import Engine, Image, Limits, Login, Mount
@@ -49,7 +50,7 @@ class Request:
     procfile: str | None = None  # replaces that of the source
     env: dict[str, str] = field(default_factory=dict)  # config that the build may see
     buildpacks: list[dict[str, Any]] = field(default_factory=list)  # BuildpackPin.as_json()
-    spare: str | None = None  # the name of the container that has mounted the build's folders
+    spare: dict[str, Any] | None = None  # Spare.as_json() of the one that has the build's folders
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -66,6 +67,7 @@ class Job:
         self.names = Names(request.installation)
         self.workspace = Workspace.of(self.settings, request.build_id)
         self.transcript = Transcript.of(self.settings, request.deployment_id)
+        self.spare = Spare.read(request.spare) if request.spare else None
         self.login = Login(**request.login) if request.login else None
         secrets = [value for key, value in request.env.items() if not key.startswith("BP_")]
         secrets += [self.login.password] if self.login else []
@@ -138,7 +140,7 @@ class Job:
         return Result(image.id, processes, facts, self.clock.steps)
 
     def _buildpacks(self) -> Result:
-        bases = stack.ensure(self.engine, self.settings, self.transcript.detail)
+        bases = self._bases()
         cache = Cache.of(self.settings, self.request.app_id)
         uid = jail.build_uid()
         with self.clock.step("prepare"):
@@ -152,11 +154,19 @@ class Job:
         built = self._run_buildpacks(bases, cache)
         processes = built.launch.processes | (declared or {})
         self._say_processes(declared, processes)
-        image = self._export(bases, built, processes)
+        with self.clock.step("export"):
+            image, prints = self._export(bases, built, processes)
         with self.clock.step("keep"):
-            cache.keep(self.workspace.layers, ((each.owner, each.layer) for each in built.layers))
+            made = ((each.owner, each.layer) for each in built.layers)
+            cache.keep(self.workspace.layers, made, prints)
         used = [buildpack.as_json() for buildpack in built.buildpacks]
         return Result(image, processes, BUILDPACKS, self.clock.steps, used)
+
+    def _bases(self) -> stack.Stack:
+        """The base images; those of the spare, unless they were made anew or removed since."""
+        if self.spare is not None and stack.there(self.engine, self.spare.stack):
+            return self.spare.stack
+        return stack.ensure(self.engine, self.settings, self.transcript.detail)
 
     def _run_buildpacks(self, bases: stack.Stack, cache: Cache) -> lifecycle.Built:
         with self.clock.step("container"), ThreadPoolExecutor(1) as pool:
@@ -200,10 +210,10 @@ class Job:
 
     def _container(self, bases: stack.Stack) -> jail.BuildContainer:
         """The spare that was started ahead for this workspace, or a new one."""
-        spare = self.request.spare
-        if spare is not None:
-            found = self.engine.instances.get(spare)
-            if found is not None and found.state == "running" and found.image == bases.build_id:
+        spare = self.spare
+        if spare is not None and spare.stack == bases:
+            found = self.engine.instances.get(spare.id)
+            if found is not None and found.state == "running":
                 self.engine.instances.rename(found.id, self.container_name)
                 return jail.BuildContainer(self.engine, found.id, self.clock)
         spec = jail.spec(
@@ -221,19 +231,21 @@ class Job:
 
     def _export(
         self, bases: stack.Stack, built: lifecycle.Built, processes: Mapping[str, str]
-    ) -> str:
+    ) -> tuple[str, dict[str, str]]:
+        """The image's id, and the fingerprints of launch layers as far as they were taken."""
         config = configuration(built, processes, self.names.labels)
-        with self.clock.step("export"):
-            if self.engine.images.assembles():
-                cache = Cache.of(self.settings, self.request.app_id)
-                export = Export(self.engine, cache, self.workspace, self.transcript.step)
-                return export.run(bases, built, self._app_reference(), config).id
-            committed = CommittedExport(
-                self.engine, self.names, self.request.app_id, self.container_name, self.labels
+        reference, step = self._app_reference(), self.transcript.step
+        if self.spare.assembles if self.spare else self.engine.images.assembles():
+            cache = Cache.of(self.settings, self.request.app_id)
+            exported = Export(self.engine, cache, self.workspace, step).run(
+                bases, built, reference, config
             )
-            reference = self._app_reference()
-            step = self.transcript.step
-            return committed.export(bases, built, self.workspace, reference, config, step).id
+            return exported.image.id, exported.prints
+        committed = CommittedExport(
+            self.engine, self.names, self.request.app_id, self.container_name, self.labels
+        )
+        image = committed.export(bases, built, self.workspace, reference, config, step)
+        return image.id, {}
 
     def _procfile(self, folder: Path | None) -> dict[str, str] | None:
         if self.request.procfile is not None:

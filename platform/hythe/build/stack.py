@@ -123,6 +123,13 @@ def find(engine: Engine) -> Stack | None:
     return Stack(run, run_image.id, build, build_image.id)
 
 
+def there(engine: Engine, known: Stack) -> bool:
+    """Whether the engine still has exactly these images under their references."""
+    pairs = ((known.run, known.run_id), (known.build, known.build_id))
+    found = ((engine.images.find(reference), image_id) for reference, image_id in pairs)
+    return all(image is not None and image.id == image_id for image, image_id in found)
+
+
 def images(engine: Engine) -> list[BaseImage]:
     """All base images on the engine, those of this version first, the newest first."""
     made = recipe()

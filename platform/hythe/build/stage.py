@@ -183,6 +183,7 @@ class BuildStage:
 
     def _request(self, claim: Claim) -> Request:
         workspace = Workspace.of(self._settings, claim.build_id)
+        spare = None if claim.image else self._spares.take(workspace)
         return Request(
             settings=self._settings.to_json(),
             installation=self._names.installation,
@@ -198,7 +199,7 @@ class BuildStage:
             buildpacks=claim.buildpacks,
             env=claim.env,
             network=network.ensure_for_builds(self._engine, self._settings, self._names),
-            spare=None if claim.image else self._spares.take(workspace),
+            spare=spare.as_json() if spare else None,
         )
 
     def _tidy(self, claim: Claim) -> None:
@@ -216,6 +217,7 @@ class BuildStage:
                 break
         self._prepare_spare()
         self._tidy(claim)
+        Cache.of(self._settings, claim.app_id).look()
         self._governor.wake()
 
     def _prepare_spare(self) -> None:
