@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hythe import procfile
 from hythe.build import chosen, dockerfile, lifecycle, selection, share, stack
 from hythe.build import container as jail
 from hythe.build import image as images
+from hythe.build.agent import SPARE_SECONDS, START_SECONDS, Agent
 from hythe.build.buildpack import MOUNTED, catalog
 from hythe.build.cache import Cache
 from hythe.build.clock import Clock
@@ -24,7 +26,7 @@ from hythe.build.spare import Spare
 from hythe.build.workspace import Workspace
 from hythe.buildpackpin import BuildpackPin
 from hythe.engine.port import Engine, Image, Limits, Login, Mount
-from hythe.errors import BuildError, ProcfileError
+from hythe.errors import BuildError, PlatformError, ProcfileError
 from hythe.imagename import ImageName
 from hythe.names import Names
 from hythe.projecttoml import FILE, LARGEST, ProjectToml
@@ -212,10 +214,10 @@ class Job:
         """The spare that was started ahead for this workspace, or a new one."""
         spare = self.spare
         if spare is not None and spare.stack == bases:
-            found = self.engine.instances.get(spare.id)
-            if found is not None and found.state == "running":
-                self.engine.instances.rename(found.id, self.container_name)
-                return jail.BuildContainer(self.engine, found.id, self.clock)
+            with suppress(PlatformError):  # the engine was restarted, say
+                agent = Agent.reach(self.workspace, SPARE_SECONDS)
+                self.engine.instances.rename(spare.id, self.container_name)
+                return jail.BuildContainer(self.engine, spare.id, self.clock, agent)
         spec = jail.spec(
             self.settings,
             self.workspace,
@@ -225,9 +227,12 @@ class Job:
             labels=self.labels,
             network=self.request.network,
             buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
-            seconds=str(self.settings.build_timeout + 60),
+            seconds=str(START_SECONDS),
         )
-        return jail.start(self.engine, spec, self.clock)
+        container_id = jail.start(self.engine, spec)
+        return jail.BuildContainer(
+            self.engine, container_id, self.clock, Agent.reach(self.workspace)
+        )
 
     def _export(
         self, bases: stack.Stack, built: lifecycle.Built, processes: Mapping[str, str]

@@ -14,7 +14,6 @@ from typing import Any
 from hythe import network
 from hythe.build import container, share, stack
 from hythe.build.buildpack import MOUNTED
-from hythe.build.clock import Clock
 from hythe.build.operator import registries
 from hythe.build.workspace import Workspace
 from hythe.engine.port import Engine, Mount
@@ -97,8 +96,8 @@ class Spares:
             buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
             seconds="infinity",
         )
-        started = container.start(self._engine, spec, Clock())
-        return Spare(name, started.id, bases, self._engine.images.assembles()), workspace
+        started = container.start(self._engine, spec)
+        return Spare(name, started, bases, self._engine.images.assembles()), workspace
 
     def _folder(self, number: int) -> Path:
         return self._settings.home / "builds" / f"spare-{os.getpid()}-{number}"
