@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 
 from bench.figure import as_json, table
@@ -39,6 +40,7 @@ def main() -> int:
     if options.name is None:
         parser.print_help()
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it started is removed then
     if options.record and (options.part or options.quick or options.name not in RECORDED):
         parser.error(f"--record takes the figures of a whole run: {', '.join(RECORDED)}")
     if options.name in IN_PARTS:

@@ -76,7 +76,6 @@ class Bench:
 
     @cached_property
     def by_hand(self) -> ByHand:
-        note("making a base for the Dockerfile")
         label = f"io.hythe.bench={self.installation.id}"
         return ByHand(self.folder / "by-hand", label, f"hythe-bench-{self.installation.id}")
 

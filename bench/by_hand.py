@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import docker
 
 from bench import belongings, packages
 from bench.installation import ROOT
+from bench.push import note
 from hythe.build.operator import registries
 from hythe.build.stack import recipe
 
@@ -22,13 +24,19 @@ class ByHand:
         """name: of the images, such as hythe-bench-abc."""
         self._folder, self._label, self._name = folder, label, name
         self._image: str | None = None  # the app's
-        self._base = f"{name}:base"
-        _base(folder / "base", label, self._base)
+
+    @cached_property
+    def _base(self) -> str:
+        """The run image with pip, the CA bundle and the index settings."""
+        note("making a base for the Dockerfile")
+        base = f"{self._name}:base"
+        _make_base(self._folder / "base", self._label, base)
+        return base
 
     def build(self, files: dict[str, str]) -> float:
         """Seconds until the image is there; the one before is removed."""
         app = self._folder / "app"
-        app.mkdir(exist_ok=True)
+        app.mkdir(parents=True, exist_ok=True)
         packages.write(app, files | {"Dockerfile": packages.DOCKERFILE.format(base=self._base)})
         before, self._image = self._image, f"{self._name}:{time.monotonic_ns()}"
         started = time.monotonic()
@@ -51,7 +59,7 @@ class ByHand:
         """Another image, but for the bytecode of its dependencies; returns the new one's name."""
         container = engine.api.create_container(
             image, command=["-c", "find /layers -name '*.pyc' -delete"], entrypoint=["/bin/sh"],
-            user="0", labels=[self._label.partition("=")[0]],
+            user="0", labels=dict([self._label.split("=", 1)]),
         )["Id"]  # fmt: skip
         try:
             engine.api.start(container)
@@ -65,8 +73,7 @@ class ByHand:
         belongings.remove(self._label, f"{self._name}:")
 
 
-def _base(folder: Path, label: str, name: str) -> None:
-    """The run image with pip, the CA bundle and the index settings."""
+def _make_base(folder: Path, label: str, name: str) -> None:
     folder.mkdir(parents=True)
     operator = registries()
     lines = [f"FROM {recipe().reference('run')}", "USER root"]
