@@ -75,6 +75,14 @@ class _Tar:
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export made, and the fingerprints of the launch layers: {"OWNER/NAME": digest}."""
+
+    image: Image
+    prints: dict[str, str]
+
+
 @dataclass(slots=True)
 class Export:
     """One export; its tars lie in the build's own folder."""
@@ -84,7 +92,7 @@ class Export:
     workspace: Workspace
     say: Callable[[str], None]  # is told of what takes longer
 
-    def run(self, stack: Stack, built: Built, reference: str, config: ImageConfig) -> Image:
+    def run(self, stack: Stack, built: Built, reference: str, config: ImageConfig) -> Exported:
         """The app's image under the reference."""
         self._folder.mkdir(exist_ok=True)
         note = self._read_note()
@@ -104,7 +112,8 @@ class Export:
         config = metadata.with_lifecycle(config, built, base, shas, [each.diff_id for each in app])
         image = self.engine.images.assemble(stack.run_id, layers, reference, config)
         self._write_note(image, prints, known)
-        return image
+        taken = {f"{made.owner}/{made.layer.name}": taken for made, taken in prints.items()}
+        return Exported(image, taken)
 
     @property
     def _folder(self) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hythe import procfile
 from hythe.build import chosen, dockerfile, lifecycle, metadata, selection, share, stack
 from hythe.build import container as jail
 from hythe.build import image as images
+from hythe.build.agent import SPARE_SECONDS, START_SECONDS, Agent
 from hythe.build.buildpack import MOUNTED, catalog
 from hythe.build.cache import Cache, write_store
 from hythe.build.clock import Clock
@@ -20,10 +22,11 @@ from hythe.build.layers import read_inside
 from hythe.build.operator import registries
 from hythe.build.output import Output
 from hythe.build.result import BUILDPACKS, Kind, Result
+from hythe.build.spare import Spare
 from hythe.build.workspace import Workspace
 from hythe.buildpackpin import BuildpackPin
 from hythe.engine.port import Engine, Image, Limits, Login, Mount
-from hythe.errors import BuildError, ProcfileError
+from hythe.errors import BuildError, PlatformError, ProcfileError
 from hythe.imagename import ImageName
 from hythe.names import Names
 from hythe.projecttoml import FILE, LARGEST, ProjectToml
@@ -51,7 +54,7 @@ class Request:
     procfile: str | None = None  # replaces that of the source
     env: dict[str, str] = field(default_factory=dict)  # config that the build may see
     buildpacks: list[dict[str, Any]] = field(default_factory=list)  # BuildpackPin.as_json()
-    spare: str | None = None  # the name of the container that has mounted the build's folders
+    spare: dict[str, Any] | None = None  # Spare.as_json() of the one that has the build's folders
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -68,6 +71,7 @@ class Job:
         self.names = Names(request.installation)
         self.workspace = Workspace.of(self.settings, request.build_id)
         self.transcript = Transcript.of(self.settings, request.deployment_id)
+        self.spare = Spare.read(request.spare) if request.spare else None
         self.login = Login(**request.login) if request.login else None
         secrets = [value for key, value in request.env.items() if not key.startswith("BP_")]
         secrets += [self.login.password] if self.login else []
@@ -159,9 +163,11 @@ class Job:
         built = self._run_buildpacks(bases, cache)
         processes = built.launch.processes | (declared or {})
         self._say_processes(declared, processes)
-        image = self._export(bases, built, processes)
+        with self.clock.step("export"):
+            image, prints = self._export(bases, built, processes)
         with self.clock.step("keep"):
-            cache.keep(self.workspace.layers, ((each.owner, each.layer) for each in built.layers))
+            made = ((each.owner, each.layer) for each in built.layers)
+            cache.keep(self.workspace.layers, made, prints)
         used = [buildpack.as_json() for buildpack in built.buildpacks]
         return Result(image, processes, BUILDPACKS, self.clock.steps, used)
 
@@ -172,7 +178,13 @@ class Job:
             write_store(self.workspace.layers / owner, text)
 
     def _bases(self, suite: Suite) -> stack.Stack:
-        """The base images; those of another suite than the default are made when first needed."""
+        """The base images: the spare's, unless they were made anew or removed since.
+
+        Those of another suite than the default are made when first needed.
+        """
+        known = self.spare.stack if self.spare else None
+        if known is not None and known.suite == suite and stack.there(self.engine, known):
+            return known
         found = stack.find(self.engine, suite)
         if found is not None:
             return found
@@ -225,12 +237,12 @@ class Job:
 
     def _container(self, bases: stack.Stack) -> jail.BuildContainer:
         """The spare that was started ahead for this workspace, or a new one."""
-        spare = self.request.spare
-        if spare is not None:
-            found = self.engine.instances.get(spare)
-            if found is not None and found.state == "running" and found.image == bases.build_id:
-                self.engine.instances.rename(found.id, self.container_name)
-                return jail.BuildContainer(self.engine, found.id, self.clock, bases.suite)
+        spare = self.spare
+        if spare is not None and spare.stack == bases:
+            with suppress(PlatformError):  # the engine was restarted, say
+                agent = Agent.reach(self.workspace, SPARE_SECONDS)
+                self.engine.instances.rename(spare.id, self.container_name)
+                return jail.BuildContainer(self.engine, spare.id, self.clock, bases.suite, agent)
         spec = jail.spec(
             self.settings,
             self.workspace,
@@ -240,26 +252,29 @@ class Job:
             labels=self.labels,
             network=self.request.network,
             buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
-            seconds=str(self.settings.build_timeout + 60),
+            seconds=str(START_SECONDS),
         )
-        made = jail.start(self.engine, spec)
-        return jail.BuildContainer(self.engine, made, self.clock, bases.suite)
+        container_id = jail.start(self.engine, spec)
+        agent = Agent.reach(self.workspace)
+        return jail.BuildContainer(self.engine, container_id, self.clock, bases.suite, agent)
 
     def _export(
         self, bases: stack.Stack, built: lifecycle.Built, processes: Mapping[str, str]
-    ) -> str:
+    ) -> tuple[str, dict[str, str]]:
+        """The image's id, and the fingerprints of launch layers as far as they were taken."""
         config = configuration(built, processes, self.request.tree, self.names.labels)
-        with self.clock.step("export"):
-            if self.engine.images.assembles():
-                cache = Cache.of(self.settings, self.request.app_id)
-                export = Export(self.engine, cache, self.workspace, self.transcript.step)
-                return export.run(bases, built, self._app_reference(), config).id
-            committed = CommittedExport(
-                self.engine, self.names, self.request.app_id, self.container_name, self.labels
+        reference, step = self._app_reference(), self.transcript.step
+        if self.spare.assembles if self.spare else self.engine.images.assembles():
+            cache = Cache.of(self.settings, self.request.app_id)
+            exported = Export(self.engine, cache, self.workspace, step).run(
+                bases, built, reference, config
             )
-            reference = self._app_reference()
-            step = self.transcript.step
-            return committed.export(bases, built, self.workspace, reference, config, step).id
+            return exported.image.id, exported.prints
+        committed = CommittedExport(
+            self.engine, self.names, self.request.app_id, self.container_name, self.labels
+        )
+        image = committed.export(bases, built, self.workspace, reference, config, step)
+        return image.id, {}
 
     def _procfile(self, folder: Path | None) -> dict[str, str] | None:
         if self.request.procfile is not None:

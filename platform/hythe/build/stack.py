@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from hythe import suite as suites
 from hythe.build import share
@@ -36,6 +37,11 @@ class Stack:
     run_id: str
     build: str
     build_id: str
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> "Stack":
+        """What dataclasses.asdict made of one."""
+        return cls(**document | {"suite": Suite(**document["suite"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,13 @@ def find(engine: Engine, suite: Suite = DEFAULT) -> Stack | None:
     if run_image is None or build_image is None:
         return None
     return Stack(suite, run, run_image.id, build, build_image.id)
+
+
+def there(engine: Engine, known: Stack) -> bool:
+    """Whether the engine still has exactly these images under their references."""
+    pairs = ((known.run, known.run_id), (known.build, known.build_id))
+    found = ((engine.images.find(reference), image_id) for reference, image_id in pairs)
+    return all(image is not None and image.id == image_id for image, image_id in found)
 
 
 def images(engine: Engine) -> list[BaseImage]:

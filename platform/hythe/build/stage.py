@@ -185,6 +185,7 @@ class BuildStage:
 
     def _request(self, claim: Claim) -> Request:
         workspace = Workspace.of(self._settings, claim.build_id)
+        spare = None if claim.image else self._spares.take(workspace, _suite(claim))
         return Request(
             settings=self._settings.to_json(),
             installation=self._names.installation,
@@ -201,7 +202,7 @@ class BuildStage:
             buildpacks=claim.buildpacks,
             env=claim.env,
             network=network.ensure_for_builds(self._engine, self._settings, self._names),
-            spare=None if claim.image else self._spares.take(workspace, _suite(claim)),
+            spare=spare.as_json() if spare else None,
         )
 
     def _tidy(self, claim: Claim) -> None:
@@ -219,6 +220,7 @@ class BuildStage:
                 break
         self._prepare_spare(_suite(claim))
         self._tidy(claim)
+        Cache.of(self._settings, claim.app_id).look()
         self._governor.wake()
 
     def _prepare_spare(self, suite: Suite = suites.DEFAULT) -> None:

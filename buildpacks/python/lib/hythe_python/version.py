@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hythe_buildpack.report import stop
 
 from hythe_python import source
-from hythe_python.constraint import Constraint
+
+if TYPE_CHECKING:
+    from hythe_python.constraint import Constraint
 
 FILES = (".python-version", "runtime.txt")
 MISSPELT = (
@@ -33,7 +35,7 @@ class Asked:
     place: str  # .python-version, `requires-python` in pyproject.toml
     text: str
     numbers: tuple[str, ...] = ()
-    constraint: Constraint | None = None
+    constraint: "Constraint | None" = None
 
     def allows(self, version: str) -> bool:
         if self.constraint is not None:
@@ -110,6 +112,8 @@ def _constrained(
     value = document.get(table, {}).get(key)
     if value is None:
         return
+    from hythe_python.constraint import Constraint  # it loads `packaging`: 20 ms of every build
+
     try:
         yield Asked(place, str(value), constraint=Constraint(str(value)))
     except ValueError:
