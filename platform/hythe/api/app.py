@@ -21,6 +21,7 @@ from hythe.api.v1 import (
     deployments,
     disk,
     domains,
+    drains,
     formation,
     instances,
     logs,
@@ -38,8 +39,8 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, registries, disk,
-    session, setup, tokens, account,
+    buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, drains, registries,
+    disk, session, setup, tokens, account,
 )  # fmt: skip
 
 

@@ -36,6 +36,7 @@ class Context:
     sign_ins: SignInThrottle = field(default_factory=SignInThrottle)
     certificate: "Callable[[], Certificate | None]" = lambda: None  # for other machines
     leads: Callable[[], bool] = lambda: True  # whether the stages run in this control plane
+    tell_collector: Callable[[], None] = lambda: None  # of apps and drains, at once
 
 
 def _context(request: Request) -> Context:
