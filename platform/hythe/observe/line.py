@@ -1,5 +1,6 @@
 """A log line, where it stands, and which lines somebody wants to see."""
 
+import functools
 import json
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -60,12 +61,12 @@ class LogLine:
     def encode(self) -> bytes:
         """As one line of a segment: JSON, put together by hand in half the time. The time is first,
         so that a reader finds it without decoding."""
+        whence = _whence(
+            self.process, self.index, self.release, self.deployment, self.stream, self.source
+        )
         asked = f'"request_id":{_quote(self.request_id)},' if self.request_id else ""
         return (
-            f'{{"time":{round(self.time, 6)},"process":{_quote(self.process)},'
-            f'"index":{self.index},"release":{_quote(self.release)},'
-            f'"deployment":{self.deployment},"stream":{_quote(self.stream)},'
-            f'"source":{_quote(self.source)},{asked}"text":{_quote(self.text)}}}\n'
+            f'{{"time":{round(self.time, 6)},{whence}{asked}"text":{_quote(self.text)}}}\n'
         ).encode(errors="replace")
 
     @classmethod
@@ -133,6 +134,17 @@ class LogFilter:
 
 
 EVERYTHING = LogFilter()
+
+
+@functools.lru_cache(maxsize=64)
+def _whence(
+    process: str, index: int, release: str, deployment: int, stream: str, source: str
+) -> str:
+    """The fields that are the same in most lines of an instance; with their commas."""
+    return (
+        f'"process":{_quote(process)},"index":{index},"release":{_quote(release)},'
+        f'"deployment":{deployment},"stream":{_quote(stream)},"source":{_quote(source)},'
+    )
 
 
 def time_of(raw: bytes) -> float | None:
