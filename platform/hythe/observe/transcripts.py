@@ -46,11 +46,8 @@ class Transcripts:
 
     def _settle(self) -> None:
         said = self._sources.ids()
-        known = {
-            int(key.removeprefix(TRANSCRIPT)): key
-            for key in said[SOURCE]
-            if key.startswith(TRANSCRIPT)
-        }
+        numbers = {key.removeprefix(TRANSCRIPT): key for key in said[SOURCE]}
+        known = {int(number): key for number, key in numbers.items() if number != key}
         if not known:
             return
         with self._database.read() as session:

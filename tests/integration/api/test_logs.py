@@ -1,5 +1,6 @@
 import json
 import shutil
+import socket
 from dataclasses import replace
 
 import httpx
@@ -101,6 +102,23 @@ def test_a_follower_who_is_too_slow_is_told_what_it_missed(
         while next(events) != "event: missed":
             pass
         assert next(events) == "data: 500 lines lost"
+
+
+def test_a_follower_who_never_reads_holds_up_nobody(
+    plane: ControlPlane, api: httpx.Client, shop: App
+) -> None:
+    """More is written than sockets hold; others are answered meanwhile, and it was not cut off."""
+    url = httpx.URL(str(api.base_url))
+    token = api.headers["Authorization"]
+    deaf = socket.create_connection((url.host, url.port or 80), 10)
+    asked = f"GET {PATH}/follow HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {token}\r\n\r\n"
+    deaf.sendall(asked.encode())
+    assert deaf.recv(15) == b"HTTP/1.1 200 OK"
+    for _ in range(20):
+        write(plane, shop, *["x" * 1000] * 1000)
+        assert len(texts(api.get(PATH, params={"n": 10}))) == 10
+    assert b"x" * 1000 in deaf.recv(100_000, socket.MSG_WAITALL)
+    deaf.close()
 
 
 def test_an_app_without_lines_has_an_empty_log(api: httpx.Client, shop: App) -> None:
