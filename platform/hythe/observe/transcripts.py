@@ -47,7 +47,11 @@ class Transcripts:
     def _settle(self) -> None:
         said = self._sources.ids()
         numbers = {key.removeprefix(TRANSCRIPT): key for key in said[SOURCE]}
-        known = {int(number): key for number, key in numbers.items() if number != key}
+        known = {
+            int(number): key
+            for number, key in numbers.items()
+            if number != key and number.isdecimal()
+        }
         if not known:
             return
         with self._database.read() as session:
