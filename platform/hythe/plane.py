@@ -70,6 +70,7 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
         certificate=lambda: listener.certificate if listener is not None else None,
         leads=lambda: leading.leads,
         tell_collector=lambda: directory.refresh() if leading.leads else None,
+        running=lambda: next((s for s in leading.stages if isinstance(s, RunStage)), None),
     )
     app = create_app(context)
 

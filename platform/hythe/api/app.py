@@ -22,10 +22,12 @@ from hythe.api.v1 import (
     disk,
     domains,
     drains,
+    explanation,
     formation,
     instances,
     logs,
     manifest,
+    process_settings,
     registries,
     releases,
     routing,
@@ -38,9 +40,10 @@ from hythe.api.v1 import (
 from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
-    state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, drains, registries,
-    disk, session, setup, tokens, account,
+    state, apps, manifest, config, deployments, deploy, builds, releases, formation,
+    process_settings, instances, explanation, buildpacks, domains, routing, traffic, certificates,
+    deploy_keys, logs, drains, registries, disk,
+    session, setup, tokens, account,
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from hythe.model import Database, Vault
 from hythe.names import Names
 from hythe.observe.reader import LogReader
 from hythe.release.changes import ReleaseChanges
+from hythe.run.stage import RunStage
 from hythe.settings import Settings
 from hythe.source.stage import SourceStage
 
@@ -37,6 +38,7 @@ class Context:
     certificate: "Callable[[], Certificate | None]" = lambda: None  # for other machines
     leads: Callable[[], bool] = lambda: True  # whether the stages run in this control plane
     tell_collector: Callable[[], None] = lambda: None  # of apps and drains, at once
+    running: Callable[[], RunStage | None] = lambda: None  # the run stage, where it leads
 
 
 def _context(request: Request) -> Context:

@@ -23,6 +23,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     machine,
     programs,
     ps,
+    ps_settings,
     registries,
     releases,
     routing,
