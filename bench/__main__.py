@@ -10,6 +10,7 @@ from bench.figure import as_json, table
 BENCHES = {
     "push": "a push to its first answer, failed requests, rollback, memory, bin/up again",
     "api": "answers about 200 apps on both databases, the dashboard, memory of 100 apps",
+    "logs": "a million lines through the engine's rotation, the first answer of logs -t",
     "build": "builds beside docker build, first starts, image sizes, apps beside a build",
     "servers": "requests a second, memory and image size of the ways to serve a Python app",
     "router": "the router beside nginx, HAProxy, Envoy and Caddy",

@@ -8,6 +8,7 @@ again once.
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -55,7 +56,10 @@ class BuildStage:
         names: Names,
         vault: Vault,
         nursery: Nursery,
+        announce: Callable[[int, int], None] = lambda deployment, app: None,
     ) -> None:
+        """announce: called when a deployment (its id, its app's) is about to be built."""
+        self._announce = announce
         self._settings = settings
         self._engine = engine
         self._names = names
@@ -117,6 +121,7 @@ class BuildStage:
     def _build(self, claim: Claim, bell: Bell) -> None:
         started = time.monotonic()
         log.info("build started", app=claim.app, build=claim.build_id, attempt=claim.attempts)
+        self._announce(claim.deployment_id, claim.app_id)
         transcript = Transcript.of(self._settings, claim.deployment_id)
         try:
             try:
