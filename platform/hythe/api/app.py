@@ -28,6 +28,7 @@ from hythe.api.v1 import (
     registries,
     releases,
     routing,
+    runs,
     session,
     setup,
     state,
@@ -38,7 +39,7 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, registries, disk,
+    runs, buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, registries, disk,
     session, setup, tokens, account,
 )  # fmt: skip
 
