@@ -28,6 +28,7 @@ from hythe.errors.engine import (
     RegistryDenied,
 )
 from hythe.errors.pipeline import (
+    Aborted,
     AppJsonError,
     BadArchive,
     BadBuildpack,
@@ -41,6 +42,7 @@ from hythe.errors.pipeline import (
     BuildOutput,
     BuildProcesses,
     BuildTimeout,
+    CanaryFailed,
     CrashedAtBoot,
     DiskFull,
     FetchTimeout,
@@ -99,6 +101,7 @@ from hythe.errors.refused import (
 )
 
 __all__ = [
+    "Aborted",
     "AddressTaken",
     "AppJsonError",
     "BadArchive",
@@ -118,6 +121,7 @@ __all__ = [
     "BuildOutput",
     "BuildProcesses",
     "BuildTimeout",
+    "CanaryFailed",
     "CannotMove",
     "Conflict",
     "CrashedAtBoot",
