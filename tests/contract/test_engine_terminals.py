@@ -155,7 +155,8 @@ def test_a_megabyte_goes_in_and_comes_out(docker_kit: Kit) -> None:
 
 @pytest.mark.docker
 def test_a_terminal_has_its_size_echoes_and_takes_signals(docker_kit: Kit) -> None:
-    script = "read line; stty size; trap 'echo caught' INT; echo ready; sleep 300; exit 4"
+    loop = "while :; do sleep 0.05; done"  # a trap waits for the command before it
+    script = f"read line; stty size; trap 'echo caught; exit 4' INT; echo ready; {loop}"
     spec = {"stdin": True, "tty": True}
     container = docker_kit.create(("sh", "-c", script), **spec)
     terminal = docker_kit.engine.sessions.attach(container.id)
