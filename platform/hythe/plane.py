@@ -26,6 +26,7 @@ from hythe.observe.store import LogStore
 from hythe.observe.transcripts import Transcripts
 from hythe.release.changes import ReleaseChanges
 from hythe.release.stage import ReleaseStage
+from hythe.run.oneoffs import OneOffs
 from hythe.run.stage import RunStage
 from hythe.settings import Settings
 from hythe.source.stage import SourceStage
@@ -45,6 +46,7 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
     plain, listener = open_plain(settings, inherited), open_tls(settings)
     source = SourceStage(settings, database, vault, ours)
     directory = Directory(settings, ours)
+    engine = docker.connect()
 
     def start_over() -> None:
         nursery.stop()
@@ -66,7 +68,7 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
         source=source,
         changes=ReleaseChanges(settings, vault),
         logs=LogReader(settings),
-        check_login=docker.connect().images.check_login,
+        engine=engine,
         certificate=lambda: listener.certificate if listener is not None else None,
         leads=lambda: leading.leads,
         tell_collector=lambda: directory.refresh() if leading.leads else None,
@@ -141,6 +143,7 @@ def _stages(
 
     watched = Collection(settings, names, store).watched(engine, listed)
     release = ReleaseStage(settings, database, watched, names, vault)
+    one_offs = OneOffs(settings, database, watched, names, vault, store.say)
     run_stage = RunStage(
         settings,
         database,
@@ -151,6 +154,6 @@ def _stages(
         say=store.say,
         announce=directory.refresh,
         isolate=isolate,
-        forget=[build.forget, release.forget, directory.forget, store.remove],
+        forget=[build.forget, release.forget, one_offs.forget, directory.forget, store.remove],
     )
-    return [run_stage, release, source, build]
+    return [run_stage, one_offs, release, source, build]

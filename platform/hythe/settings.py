@@ -132,6 +132,7 @@ class Settings:
     )
     stop_timeout: int = Field(30, ge=1, description="Time from SIGTERM to SIGKILL, seconds.")
     release_timeout: int = Field(600, ge=1, description="Time limit of a release phase, seconds.")
+    run_timeout: int = Field(86_400, ge=1, description="Longest time of a one-off run, seconds.")
     log_bytes: int = Field(
         64 * 1024**2,
         ge=1024**2,

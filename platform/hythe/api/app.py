@@ -31,6 +31,7 @@ from hythe.api.v1 import (
     registries,
     releases,
     routing,
+    runs,
     session,
     setup,
     state,
@@ -41,8 +42,8 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation,
-    process_settings, instances, explanation, buildpacks, domains, routing, traffic, certificates,
-    deploy_keys, logs, drains, registries, disk,
+    process_settings, instances, runs, explanation, buildpacks, domains, routing, traffic,
+    certificates, deploy_keys, logs, drains, registries, disk,
     session, setup, tokens, account,
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from hythe.api.live import Live
 from hythe.api.open_streams import OpenStreams
 from hythe.api.throttle import SignInThrottle
-from hythe.engine.port import Login
+from hythe.engine.port import Engine
 from hythe.model import Database, Vault
 from hythe.names import Names
 from hythe.observe.reader import LogReader
@@ -31,7 +31,7 @@ class Context:
     source: SourceStage
     changes: ReleaseChanges
     logs: LogReader
-    check_login: Callable[[str, Login], None]  # of Images, see engine/port.py
+    engine: Engine  # for what is no stage's: logins, terminals
     live: Live = field(default_factory=Live)
     open_streams: OpenStreams = field(default_factory=OpenStreams)
     sign_ins: SignInThrottle = field(default_factory=SignInThrottle)

@@ -243,6 +243,23 @@ class Instance(TypedDict):
     retry_at: str | None
 
 
+class Run(TypedDict):
+    name: str
+    number: int
+    kind: str
+    state: str
+    command: str
+    instance: str | None
+    release: int | None
+    exit_code: int | None
+    reason: str | None
+    detail: str | None
+    created_by: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+
+
 class Domain(TypedDict):
     host: str
     url: str | None  # none of a wildcard

@@ -13,6 +13,7 @@ from hythe.cli.output import warn
 
 if TYPE_CHECKING:
     from hythe.cli.transport import Transport
+    from hythe.cli.websocket import WebSocket
 
 PATIENCE_SECONDS = 60.0
 """For how long `logs --tail` waits for a control plane that is away."""
@@ -66,6 +67,23 @@ class Client:
 
     def instances(self, app: str) -> list[answers.Instance]:
         return cast(list[answers.Instance], self._items(_app(app, "instances")))
+
+    def runs(self, app: str, limit: int) -> list[answers.Run]:
+        return cast(list[answers.Run], self._items(_app(app, "runs"), limit=limit))
+
+    def run(self, app: str, body: dict[str, Any]) -> answers.Run:
+        return cast(answers.Run, self._http.request("POST", _app(app, "runs"), body))
+
+    def show_run(self, app: str, number: int) -> answers.Run:
+        return cast(answers.Run, self._http.request("GET", _app(app, "runs", str(number))))
+
+    def stop_run(self, app: str, number: int) -> answers.Run:
+        path = _app(app, "runs", str(number), "stop")
+        return cast(answers.Run, self._http.request("POST", path))
+
+    def attach(self, app: str, number: int) -> "WebSocket":
+        path = _app(app, "runs", str(number), "attach")
+        return self._http.websocket(path, "hythe.terminal.v1")
 
     def restart(self, app: str) -> answers.Deployment:
         return cast(answers.Deployment, self._http.request("POST", _app(app, "restart")))

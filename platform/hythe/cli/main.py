@@ -27,6 +27,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     registries,
     releases,
     routing,
+    run,
     setup,
     tokens,
 )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hythe.cli.answers import Instance, Process
+from hythe.cli.answers import Instance, Process, Run
 from hythe.cli.client import Client, connect
 from hythe.cli.failure import Misuse
 from hythe.cli.output import doing, print_json, span
@@ -14,6 +14,8 @@ from hythe.cli.registry import AppOption, JsonOption, chosen, cli
 from hythe.cli.waiting import until_live
 
 _CHANGE = re.compile(r"([A-Za-z0-9_-]+)(=-?|[+-])(\d+)")
+
+RUNS = 100  # of these, those that are under way
 
 Changes = Annotated[
     list[str] | None, typer.Argument(metavar="TYPE=N|TYPE+N|TYPE-N...", help="None: show.")
@@ -36,7 +38,12 @@ def list_instances(app: AppOption = None, as_json: JsonOption = False) -> None:
         print(_heading(process, formation.get(process)))
         for instance in group:
             print(_line(instance))
-    if not instances:
+    runs = [run for run in client.runs(name, RUNS) if run["state"] != "ended"]
+    if runs:
+        print("\n=== run: one-off runs" if instances else "=== run: one-off runs")
+        for run in reversed(runs):
+            print(_run_line(run))
+    if not instances and not runs:
         print("Nothing runs. Deploy: `git push hythe main`; scale: `hythe ps:scale web=1`.")
 
 
@@ -127,3 +134,9 @@ def _line(instance: Instance) -> str:
     if instance["state"] == "crashed":
         line += f", crashed {instance['crashes']} times, last exit code {instance['exit_code']}"
     return line
+
+
+def _run_line(run: Run) -> str:
+    where = f", in {run['instance']}" if run["instance"] else ""
+    since = span(run["started_at"] or run["created_at"])
+    return f"{run['name']}: {run['state']} for {since}{where}: {run['command']}"

@@ -18,6 +18,7 @@ from hythe.model.ending import fail, supersede
 from hythe.model.instance import Instance, Table
 from hythe.model.person import SetupCode, User, UserSession
 from hythe.model.platform import Event, Installation, Registry, Token
+from hythe.model.run import Run
 from hythe.vault import Vault
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Registry",
     "Release",
     "Routing",
+    "Run",
     "SetupCode",
     "Source",
     "Table",
