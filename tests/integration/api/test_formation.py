@@ -102,10 +102,10 @@ def test_settings_of_a_process_type_are_set_shown_and_unset(api: httpx.Client) -
 
 
 @pytest.mark.parametrize(
-    "settings", [{"surge": "101%"}, {"odd": "1"}, {"strategy": "x"}, {"boot-timeout": "soon"}]
+    "wanted", [{"surge": "101%"}, {"odd": "1"}, {"strategy": "x"}, {"boot-timeout": "soon"}]
 )
-def test_settings_that_cannot_be(api: httpx.Client, settings: dict[str, str]) -> None:
-    answer = api.patch(f"{PATH}/web/settings", json={"settings": settings})
+def test_settings_that_cannot_be(api: httpx.Client, wanted: dict[str, str]) -> None:
+    answer = api.patch(f"{PATH}/web/settings", json={"settings": wanted})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-value")
 
 
