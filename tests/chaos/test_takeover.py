@@ -1,4 +1,5 @@
-"""A canary on the real engine and router, under load: given up, promoted, aborted."""
+"""On the real engine and router, under load: a canary that is given up, promoted, aborted; and an
+instance that stops being well."""
 
 import json
 import re
@@ -74,3 +75,37 @@ def _release(project: Project) -> str:
 def _serving(project: Project) -> str:
     releases = json.loads(project.hythe("releases", "--json"))
     return next(f"v{one['version']}" for one in releases if one["serving"])
+
+
+SICK = """    if environ["PATH_INFO"] == "/sick":
+        open("/tmp/sick", "w").close()
+    if environ["PATH_INFO"] == "/up" and os.path.exists("/tmp/sick"):
+        start_response("500 Sick", [("Content-Length", "0")])
+        return [b""]
+    if not os.environ.get("WELL"):
+        os.environ["WELL"] = "1"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink("/tmp/sick")
+"""
+
+
+def test_an_instance_that_is_not_well_is_restarted(project: Project) -> None:
+    code = project.folder / "app.py"
+    text = code.read_text().replace("    facts = {", SICK + "    facts = {")
+    code.write_text(text.replace("import os\n", "import contextlib\nimport os\n", 1))
+    checks = [
+        {"type": "startup", "command": ["/bin/sh", "-c", "test ! -e /tmp/never"]},
+        {"type": "liveness", "path": "/up", "wait": 0.5, "attempts": 2},
+    ]
+    about = {"healthchecks": {"web": checks}, "formation": {"web": {"quantity": 2}}}
+    (project.folder / "app.json").write_text(json.dumps(about))
+    project.commit("Can be sick")
+    output = project.push()
+    assert "exited with 0" in output
+    until(lambda: project.hythe("ps").count(": up for") == 2)
+    with Load(project.get) as load:
+        assert project.get("/sick").status == 200
+        until(lambda: "Restarting: it answered 500 on /up" in project.hythe("logs", "-n", "200"))
+        until(lambda: project.hythe("ps").count(": up for") == 2)
+    # Only what was in flight at the sick instance may be lost.
+    assert len(load.failures) <= 4, load.failures
