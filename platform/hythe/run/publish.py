@@ -175,7 +175,7 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
     coming: set[int] = set()
     canaries: dict[int, tuple[str, int]] = {}  # release and percent, by app
     serving = (
-        select(Instance, Deployment, Release)
+        select(Instance, Deployment.sharing, Deployment.share, Release)
         .join(App, App.id == Instance.app_id)
         .join(Deployment, Deployment.id == Instance.deployment_id)
         .join(Release, Release.id == Deployment.release_id)
@@ -190,10 +190,10 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
         )
         .order_by(Instance.id)
     )
-    for instance, deployment, release in session.execute(serving):
+    for instance, sharing, share, release in session.execute(serving):
         if instance.state == "up":
-            if deployment.sharing == CANARY and deployment.share is not None:
-                canaries[instance.app_id] = (f"v{release.version}", deployment.share)
+            if sharing == CANARY and share is not None:
+                canaries[instance.app_id] = (f"v{release.version}", share)
             targets.setdefault(instance.app_id, []).append(
                 Target(
                     id=f"i{instance.id}",
@@ -203,7 +203,7 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
                     release=f"v{release.version}",
                 )
             )
-        elif instance.crashes and not deployment.sharing:
+        elif instance.crashes and not sharing:
             crashed.add(instance.app_id)
         else:
             coming.add(instance.app_id)
