@@ -57,6 +57,7 @@ class World:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.images: dict[str, Image] = {}  # by reference
+        self.layer_bytes: dict[str, int] = {}  # of layers that came as a tar
         self.boxes: dict[str, Box] = {}  # by id
         self.networks: dict[str, Network] = {}
         self.rules: dict[str, tuple[int, ...]] = {}  # host ports by bridge prefix
