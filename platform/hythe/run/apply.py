@@ -4,8 +4,9 @@ Each action is one method. What happens to rows and containers is ordered so tha
 steps leaves something that the next pass recognises.
 """
 
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
 
 from sqlalchemy import select
@@ -51,7 +52,10 @@ class Applier:
         publisher: Publisher,
         eraser: Eraser,
         say: Say,
+        starts: Executor | None = None,
+        thread: type[threading.Thread] = threading.Thread,
     ) -> None:
+        """starts, thread: where starts and stops run; a simulation has its own."""
         self._settings = settings
         self._database = database
         self._engine = engine
@@ -61,10 +65,10 @@ class Applier:
         self._publisher = publisher
         self._eraser = eraser
         self._say = say
-        self._stopper = Stopper(settings, database, engine, prober, say)
+        self._stopper = Stopper(settings, database, engine, prober, say, thread)
         self._rollout = Rollout(settings, database, engine, names)
         self.boots = Boots(settings, database)
-        self._starts = ThreadPoolExecutor(PARALLEL_STARTS, thread_name_prefix="start")
+        self._starts = starts or ThreadPoolExecutor(PARALLEL_STARTS, thread_name_prefix="start")
 
     def apply(self, desired: Desired, actions: Sequence[do.Action]) -> bool:
         """Do them; True when another look at once is worth it. Raises EngineError."""

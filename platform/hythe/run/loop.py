@@ -83,6 +83,12 @@ class Queue:
             self._taken.discard(app_id)
             self._condition.notify_all()
 
+    def next_due(self) -> float | None:
+        """When the first app that nobody holds is due, by the clock; None when there is none."""
+        with self._condition:
+            free = (when for app_id, when in self._due.items() if app_id not in self._taken)
+            return min(free, default=None)
+
     def close(self) -> None:
         with self._condition:
             self._closed = True
@@ -151,14 +157,19 @@ class Loop:
 
     def _resync(self) -> None:
         while not self._stopping.is_set():
-            try:
-                self._all_due()
-                self._tidy()
-            except Exception as error:  # the thread must outlive a database that is away
-                log.error("resync failed", error=str(error))
+            self.resync()
             self._stopping.wait(RESYNC_SECONDS)
 
-    def _all_due(self) -> None:
+    def resync(self) -> None:
+        """Look at everything, whatever was heard."""
+        try:
+            self.all_due()
+            self._tidy()
+        except Exception as error:  # the thread must outlive a database that is away
+            log.error("resync failed", error=str(error))
+
+    def all_due(self) -> None:
+        """As after a gap in the engine's events."""
         with self._database.read() as session:
             for app_id in session.scalars(select(App.id)):
                 self._queue.add(app_id)
@@ -181,23 +192,28 @@ class Loop:
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
-            for app_id in self._bell.wait(RESYNC_SECONDS):
-                self._queue.add(app_id)
+            self.listen(RESYNC_SECONDS)
+
+    def listen(self, seconds: float) -> None:
+        """Wait for the next commits that say whose desired state changed."""
+        for app_id in self._bell.wait(seconds):
+            self._queue.add(app_id)
 
     def _events(self) -> None:
         """The engine's events make apps due; the resync makes up for lost ones."""
         while not self._stopping.is_set():
             try:
                 self._feed = self._engine.instances.changes(self._names.labels)
-                self._all_due()  # for what happened while nobody listened
+                self.all_due()  # for what happened while nobody listened
                 self._isolate()
                 for name in self._feed:
-                    self._ring_owner(name)
+                    self.ring_owner(name)
             except Exception as error:  # the thread must outlive an engine or database that is away
                 log.warning("engine events broke off", error=str(error))
                 self._stopping.wait(1)
 
-    def _ring_owner(self, container: str) -> None:
+    def ring_owner(self, container: str) -> None:
+        """The engine said that something happened to this container."""
         with self._database.read() as session:
             row = None
             if ".i" in container:
@@ -208,16 +224,20 @@ class Loop:
 
     def _work(self) -> None:
         while (app_id := self._queue.take()) is not None:
-            again: float | None
-            try:
-                again = self._pass(app_id)
-                self._failures.pop(app_id, None)
-            except Exception as error:  # one app's trouble is not the others'
-                again = self._back_off(app_id, error)
-            finally:
-                self._queue.done(app_id)
-            if again is not None:
-                self._queue.add(app_id, again)
+            self.work(app_id)
+
+    def work(self, app_id: int) -> None:
+        """One pass over an app that was taken from the queue, and when the next one is due."""
+        again: float | None
+        try:
+            again = self._pass(app_id)
+            self._failures.pop(app_id, None)
+        except Exception as error:  # one app's trouble is not the others'
+            again = self._back_off(app_id, error)
+        finally:
+            self._queue.done(app_id)
+        if again is not None:
+            self._queue.add(app_id, again)
 
     def _back_off(self, app_id: int, error: Exception) -> float:
         failures = self._failures[app_id] = self._failures.get(app_id, 0) + 1
