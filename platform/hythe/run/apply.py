@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from hythe import logs, network
 from hythe import names as n
-from hythe.engine.port import Engine
+from hythe.engine.port import ContainerSpec, Engine
 from hythe.errors import AddressTaken, EngineError, EngineLacks, ImageMissing, NetworkFull
 from hythe.model import App, Database, Deployment, Instance, Release, Vault, Write, now
 from hythe.names import Names
@@ -304,14 +304,12 @@ class Applier:
             restart=True,
             labels={n.LABEL_INSTANCE: str(slot.id)},
         )
-        if ip_address(slot.address) not in ip_network(app.subnet or slot.address):
-            raise AddressTaken(f"{slot.address} is not in the app's network any more.")
         try:
-            created = self._engine.instances.create(spec)
+            self._run(app, spec)
         except EngineLacks:  # the network was deleted by hand, or was never made
             network.ensure(self._engine, self._database, self._settings, self._names, app)
-            created = self._engine.instances.create(spec)
-        self._engine.instances.start(created.id)
+            self._engine.instances.remove(spec.name)  # one of the lost network never starts
+            self._run(app, spec)
         with self._database.write() as tx:
             row = tx.get_one(Instance, slot.id)
             row.state, row.started_at, row.retry_at = "starting", now(), None
@@ -321,6 +319,11 @@ class Applier:
         self._prober.forget(slot.id)
         if slot.process == WEB:
             self._ask(desired, slot, ReleaseSpec.of(release))
+
+    def _run(self, app: App, spec: ContainerSpec) -> None:
+        if ip_address(spec.address or "") not in ip_network(app.subnet or spec.address or ""):
+            raise AddressTaken(f"{spec.address} is not in the app's network any more.")
+        self._engine.instances.start(self._engine.instances.create(spec).id)
 
     def _watch(self, desired: Desired, slot: Slot) -> None:
         with self._database.read() as session:

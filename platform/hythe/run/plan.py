@@ -134,6 +134,8 @@ def _staying(
             if starts > 0:
                 starts -= 1
                 yield Start(slot.id)
+        elif container.state == "running" and container.address != slot.address:
+            yield RemoveStray(container.id)  # somebody cut it off from its network
         elif slot.state == "crashed":
             yield from _parked(slot, container, now)
         else:

@@ -40,7 +40,9 @@ def slot(
 
 
 def running(number: int = 1, **values: object) -> Container:
-    container = Container(f"c{number}", f"name{number}", "sha256:one", {}, "running")
+    container = Container(
+        f"c{number}", f"name{number}", "sha256:one", {}, "running", address=f"10.0.0.{number}"
+    )
     return replace(container, **values)  # type: ignore[arg-type]
 
 
@@ -218,6 +220,12 @@ def test_a_parked_instance_starts_again_when_its_time_has_come() -> None:
 
 def test_a_container_removed_by_hand_is_made_again() -> None:
     assert actions(desired(slot(), serving=group()), seen()) == (do.Start(1),)
+
+
+def test_a_container_that_was_cut_off_from_its_network_is_made_again() -> None:
+    for address in (None, "10.0.0.9"):
+        observed = seen(running(address=address))
+        assert actions(desired(slot(), serving=group()), observed) == (do.RemoveStray("c1"),)
 
 
 def test_containers_of_no_row_are_removed() -> None:
