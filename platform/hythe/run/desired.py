@@ -1,10 +1,11 @@
 """What should be: one app's rows, read in one transaction, as values."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, select, true
 from sqlalchemy.orm import Session
 
 from hythe.model import App, Deployment, Formation, Instance, Release
@@ -91,38 +92,53 @@ class Desired:
 
 def read(session: Session, app_id: int) -> Desired | None:
     """The app's desired state, or None when there is no such app."""
-    app = session.get(App, app_id)
-    if app is None:
-        return None
-    formation = {
-        row.process: row.quantity
-        for row in session.scalars(select(Formation).where(Formation.app_id == app_id))
-    }
-    rolling = session.scalar(
-        select(Deployment).where(Deployment.app_id == app_id, Deployment.status == "rolling")
-    )
-    serving = session.get(Deployment, app.serving_id) if app.serving_id else None
-    slots = session.scalars(
-        select(Instance)
-        .where(Instance.app_id == app_id, Instance.state != "gone")
-        .order_by(Instance.id)
-    )
-    return Desired(
-        app_id=app.id,
-        app_name=app.name,
-        destroyed=app.destroyed_at is not None,
-        serving=_group(session, serving, formation),
-        rolling=_group(session, rolling, formation),
-        slots=tuple(Slot.of(row) for row in slots),
-    )
+    return next(_read(session, App.id == app_id), None)
 
 
-def _group(
-    session: Session, deployment: Deployment | None, formation: Mapping[str, int]
-) -> Group | None:
-    if deployment is None:
+def read_all(session: Session) -> Iterator[Desired]:
+    """That of every app, in as many queries."""
+    return _read(session, true())
+
+
+def _read(session: Session, these: ColumnElement[bool]) -> Iterator[Desired]:
+    apps = session.execute(select(App.id, App.name, App.destroyed_at).where(these)).all()
+    formations: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    formation = select(Formation).join(App, App.id == Formation.app_id).where(these)
+    for row in session.scalars(formation):
+        formations[row.app_id][row.process] = row.quantity
+    serves = select(Deployment, Release).join(App, App.serving_id == Deployment.id)
+    rolls = select(Deployment, Release).join(App, App.id == Deployment.app_id)
+    serving = _attempts(session, serves.where(these))
+    rolling = _attempts(session, rolls.where(these, Deployment.status == "rolling"))
+    slots: defaultdict[int, list[Slot]] = defaultdict(list)
+    instances = select(Instance).join(App, App.id == Instance.app_id)
+    held = instances.where(these, Instance.state != "gone").order_by(Instance.id)
+    for instance in session.scalars(held):
+        slots[instance.app_id].append(Slot.of(instance))
+    for app_id, name, destroyed_at in apps:
+        yield Desired(
+            app_id=app_id,
+            app_name=name,
+            destroyed=destroyed_at is not None,
+            serving=_group(serving.get(app_id), formations[app_id]),
+            rolling=_group(rolling.get(app_id), formations[app_id]),
+            slots=tuple(slots[app_id]),
+        )
+
+
+Attempt = tuple[Deployment, Release]
+
+
+def _attempts(session: Session, query: Select[Deployment, Release]) -> dict[int, Attempt]:
+    """Deployments with their releases, by app."""
+    found = session.execute(query.join(Release, Release.id == Deployment.release_id))
+    return {deployment.app_id: (deployment, release) for deployment, release in found}
+
+
+def _group(attempt: Attempt | None, formation: Mapping[str, int]) -> Group | None:
+    if attempt is None:
         return None
-    release = session.get_one(Release, deployment.release_id)
+    deployment, release = attempt
     spec = ReleaseSpec.of(release)
     quantities = {
         process: formation.get(process, 0)

@@ -1,24 +1,24 @@
 """The reconcile loop: which app is looked at when."""
 
 import heapq
+import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from hythe import logs
-from hythe import names as n
-from hythe.engine.port import Engine, Feed
+from hythe.engine.port import Container, Engine, Feed
 from hythe.errors import EngineError
-from hythe.model import App, Database, Event, Instance, now
+from hythe.model import Database, Event, Instance, now
 from hythe.names import Names
 from hythe.run import desired as d
 from hythe.run import observe
 from hythe.run.apply import Applier
 from hythe.run.health import Prober
-from hythe.run.plan import plan
+from hythe.run.plan import Plan, plan
 from hythe.run.publish import Publisher
 from hythe.run.routers import Routers
 from hythe.settings import Settings
@@ -163,28 +163,33 @@ class Loop:
     def resync(self) -> None:
         """Look at everything, whatever was heard."""
         try:
-            self.all_due()
+            self._isolate()  # again, since a firewall may be reloaded
+            self.sweep()
             self._tidy()
         except Exception as error:  # the thread must outlive a database that is away
             log.error("resync failed", error=str(error))
 
-    def all_due(self) -> None:
-        """As after a gap in the engine's events."""
+    def sweep(self) -> None:
+        """Make due every app for which something is planned, and remove what belongs to no app.
+
+        One list and one transaction for all apps, so that a thousand of them cost little. The plan
+        itself is not used: a pass over the app rereads everything.
+        """
+        self._publisher.refresh(always=True)
+        found = observe.by_app(self._engine, self._names)  # before the rows: an app has its first
         with self._database.read() as session:
-            for app_id in session.scalars(select(App.id)):
-                self._queue.add(app_id)
+            apps = list(d.read_all(session))
+        free = self._applier.boots.free()
+        for wanted in apps:
+            steps = self._plan(wanted, found.pop(wanted.app_id, []), free)
+            if steps.actions or steps.again_in is not None:
+                self._queue.add(wanted.app_id)
+        for stray in itertools.chain(*found.values()):
+            log.warning("removing a container of no app", container=stray.name)
+            self._engine.instances.remove(stray.id)
 
     def _tidy(self) -> None:
-        """Isolate again, since a firewall may be reloaded; remove what belongs to no app."""
-        self._isolate()
-        mine = {**self._names.labels, n.LABEL_KIND: "instance"}
-        running = self._engine.instances.list(mine)  # before the rows: a new app has its row first
-        with self._database.read() as session:
-            apps = {str(app_id) for app_id in session.scalars(select(App.id))}
-        for found in running:
-            if found.labels.get(n.LABEL_APP) not in apps:
-                log.warning("removing a container of no app", container=found.name)
-                self._engine.instances.remove(found.id)
+        """Delete rows that nobody asks for any more."""
         with self._database.write() as tx:
             day = now() - timedelta(days=1)
             tx.execute(delete(Instance).where(Instance.state == "gone", Instance.gone_at < day))
@@ -197,6 +202,7 @@ class Loop:
     def listen(self, seconds: float) -> None:
         """Wait for the next commits that say whose desired state changed."""
         for app_id in self._bell.wait(seconds):
+            self._publisher.look_again()  # another process may have committed it
             self._queue.add(app_id)
 
     def _events(self) -> None:
@@ -204,7 +210,7 @@ class Loop:
         while not self._stopping.is_set():
             try:
                 self._feed = self._engine.instances.changes(self._names.labels)
-                self.all_due()  # for what happened while nobody listened
+                self.sweep()  # for what happened while nobody listened
                 self._isolate()
                 for name in self._feed:
                     self.ring_owner(name)
@@ -260,18 +266,8 @@ class Loop:
         if wanted is None:
             self._waiting.discard(app_id)
             return None
-        published = self._publisher.version
-        seen = observe.look(
-            self._engine,
-            self._names,
-            self._prober,
-            self._routers,
-            published,
-            app_id,
-            frozenset(slot.id for slot in wanted.slots),
-            self._applier.boots.free(),
-        )
-        steps = plan(wanted, seen, now(), self._settings.drain_timeout)
+        found = observe.containers(self._engine, self._names, app_id)
+        steps = self._plan(wanted, found, self._applier.boots.free())
         if steps.again_in is not None:
             self._waiting.add(app_id)
         else:
@@ -279,3 +275,14 @@ class Loop:
         if steps.actions and self._applier.apply(wanted, steps.actions):
             return 0.0
         return steps.again_in
+
+    def _plan(self, wanted: d.Desired, found: Sequence[Container], free_starts: int) -> Plan:
+        seen = observe.look(
+            found,
+            self._prober,
+            self._routers,
+            self._publisher.version,
+            frozenset(slot.id for slot in wanted.slots),
+            free_starts,
+        )
+        return plan(wanted, seen, now(), self._settings.drain_timeout)
