@@ -11,6 +11,7 @@ from hythe.engine.memory import Memory
 from hythe.engine.port import Engine
 from hythe.model import Database, Vault
 from hythe.names import Names
+from hythe.run import health
 from hythe.run.apply import Applier
 from hythe.run.erase import Eraser
 from hythe.run.health import Answer
@@ -20,8 +21,8 @@ from hythe.run.routers import Routers
 from hythe.settings import Settings
 
 RESYNC_SECONDS = 15.0
-Ask = Callable[[int, str], int | None]
-"""The HTTP status that an instance answers with: (instance id, address); None is no answer."""
+Ask = Callable[[int], int | None]
+"""The HTTP status that an instance answers with at its address; None is no answer."""
 
 
 class PlayedProber:
@@ -34,14 +35,14 @@ class PlayedProber:
         self._watched: dict[int, object] = {}
         self._answers: dict[int, Answer] = {}
 
-    def watch(self, app_id: int, instance_id: int, address: str, *_: object) -> None:
+    def watch(self, app_id: int, instance_id: int, *_: object) -> None:
         if instance_id in self._watched:
             return
         token = self._watched[instance_id] = object()
 
         def ask() -> None:
             if self._watched.get(instance_id) is token:
-                status = self._ask(instance_id, address)
+                status = self._ask(instance_id)
                 self._agenda.add(0.02, lambda: keep(status))  # the answer is on its way
 
         def keep(status: int | None) -> None:
@@ -55,6 +56,12 @@ class PlayedProber:
                 self._agenda.add(0.5, ask)
 
         self._agenda.add(0.01, ask)
+
+    def tend(self, *_: object) -> None:
+        """No release here has a liveness check."""
+
+    def lives(self, instance_ids: Iterable[int]) -> dict[int, health.Life]:
+        return {}
 
     def forget(self, instance_id: int) -> None:
         self._watched.pop(instance_id, None)
@@ -111,6 +118,7 @@ class Life:
             self.publisher,
             Eraser(settings, self.database, engine, names, ()),
             lambda *_: None,
+            self.routers.watched,
             AtOnce(),
             self._thread(),
         )

@@ -24,7 +24,7 @@ from hythe.engine.memory import Memory
 from hythe.engine.memory.world import Box
 from hythe.engine.port import Instances
 from hythe.errors import DatabaseAway, HytheError
-from hythe.model import Database
+from hythe.model import Database, Instance
 from hythe.names import LABEL_DEPLOYMENT, LABEL_INSTANCE, LABEL_PROCESS, Names
 from hythe.settings import Settings
 
@@ -295,8 +295,11 @@ class Simulation:
         except HytheError:
             self.kill(1.0)
 
-    def _ask(self, instance_id: int, address: str) -> int | None:
-        """As a health check: whoever holds the address answers."""
+    def _ask(self, instance_id: int) -> int | None:
+        """As a health check: whoever holds the instance's address answers."""
+        with self.database.read() as session:
+            row = session.get(Instance, instance_id)
+        address = row.address if row is not None else None
         for box in self.memory.boxes.values():
             if box.state == "running" and box.address == address:
                 status = self.status(box)

@@ -21,10 +21,12 @@ from hythe.api.v1 import (
     deployments,
     disk,
     domains,
+    explanation,
     formation,
     instances,
     logs,
     manifest,
+    process_settings,
     registries,
     releases,
     routing,
@@ -37,8 +39,9 @@ from hythe.api.v1 import (
 from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
-    state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, registries, disk,
+    state, apps, manifest, config, deployments, deploy, builds, releases, formation,
+    process_settings, instances, explanation, buildpacks, domains, routing, traffic, certificates,
+    deploy_keys, logs, registries, disk,
     session, setup, tokens, account,
 )  # fmt: skip
 

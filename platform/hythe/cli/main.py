@@ -22,6 +22,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     machine,
     programs,
     ps,
+    ps_settings,
     registries,
     releases,
     routing,

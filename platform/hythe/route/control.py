@@ -92,12 +92,13 @@ class ControlLink:
         except LinkClosed as error:
             self._drop(str(error))
 
-    def report(self, version: Version, in_flight: dict[str, int]) -> bool:
-        """Send a report; false when it has to wait, because the link is away or full."""
+    def report(self, version: Version, in_flight: dict[str, int], watched: dict[str, Any]) -> bool:
+        """Send a report, see wire.py; false when it has to wait, as the link is away or full."""
         if self._link is None or self._link.pending:
             return False
         try:
-            self._link.send({"type": "report", "version": version, "in_flight": in_flight})
+            report = {"type": "report", "version": version, "in_flight": in_flight}
+            self._link.send({**report, "watched": watched} if watched else report)
         except LinkClosed as error:
             self._drop(str(error))
             return False

@@ -208,7 +208,7 @@ class Master:
         if self._tables.file and self._tables.file.changed():
             self._tables.reload()
         workers = {member.pid for member in self._crew.members}
-        self._census.forget(self._ledger.routes.__contains__, workers)
+        self._census.forget(self._ledger.routes.__contains__, self._ledger.watches, workers)
         self._crew.kill_silent(now)
         if self._log_file.rotate():
             self._crew.hand_log(self._log_file.fd)
@@ -299,7 +299,7 @@ class Master:
         if self._control is None or self._ledger.version is None:
             return
         state = (self._crew.applied(self._ledger.version), self._crew.in_flight())
-        if self._control.report(*state):
+        if self._control.report(*state, self._census.watched()):
             self._reported = state
 
     def _report_news(self) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete
 
@@ -14,14 +15,18 @@ from hythe.engine.port import Container, Engine, Feed
 from hythe.errors import EngineError
 from hythe.model import Database, Event, Instance, now
 from hythe.names import Names
-from hythe.run import desired as d
 from hythe.run import observe
 from hythe.run.apply import Applier
+from hythe.run.desired import Desired, read, read_all
 from hythe.run.health import Prober
+from hythe.run.observe import Observed
 from hythe.run.plan import Plan, plan
 from hythe.run.publish import Publisher
 from hythe.run.routers import Routers
 from hythe.settings import Settings
+
+if TYPE_CHECKING:
+    from hythe.run.explain import Explanation
 
 RESYNC_SECONDS = 15.0
 WORKERS = 4
@@ -178,10 +183,10 @@ class Loop:
         self._publisher.refresh(always=True)
         found = observe.by_app(self._engine, self._names)  # before the rows: an app has its first
         with self._database.read() as session:
-            apps = list(d.read_all(session))
+            apps = list(read_all(session))
         free = self._applier.boots.free()
         for wanted in apps:
-            steps = self._plan(wanted, found.pop(wanted.app_id, []), free)
+            _, _, steps = self._plan(wanted, found.pop(wanted.app_id, []), free)
             if steps.actions or steps.again_in is not None:
                 self._queue.add(wanted.app_id)
         for stray in itertools.chain(*found.values()):
@@ -258,16 +263,30 @@ class Loop:
         )
         return pause
 
+    def explain(self, app_id: int) -> "Explanation | None":
+        """What the next pass would do, and why; None when there is no such app."""
+        from hythe.run.explain import explain  # seldom asked for
+
+        look = self._look(app_id)
+        return explain(*look, now(), self._settings.drain_timeout) if look else None
+
+    def _look(self, app_id: int) -> tuple[Desired, Observed, Plan] | None:
+        """What is wanted, what is seen, and what follows."""
+        with self._database.read() as session:
+            wanted = read(session, app_id)
+        if wanted is None:
+            return None
+        found = observe.containers(self._engine, self._names, app_id)
+        return self._plan(wanted, found, self._applier.boots.free())
+
     def _pass(self, app_id: int) -> float | None:
         """One look at one app; returns after how many seconds to look again, if at all."""
         self._publisher.refresh()
-        with self._database.read() as session:
-            wanted = d.read(session, app_id)
-        if wanted is None:
+        look = self._look(app_id)
+        if look is None:
             self._waiting.discard(app_id)
             return None
-        found = observe.containers(self._engine, self._names, app_id)
-        steps = self._plan(wanted, found, self._applier.boots.free())
+        wanted, _, steps = look
         if steps.again_in is not None:
             self._waiting.add(app_id)
         else:
@@ -276,7 +295,9 @@ class Loop:
             return 0.0
         return steps.again_in
 
-    def _plan(self, wanted: d.Desired, found: Sequence[Container], free_starts: int) -> Plan:
+    def _plan(
+        self, wanted: Desired, found: Sequence[Container], free_starts: int
+    ) -> tuple[Desired, Observed, Plan]:
         seen = observe.look(
             found,
             self._prober,
@@ -284,5 +305,6 @@ class Loop:
             self._publisher.version,
             frozenset(slot.id for slot in wanted.slots),
             free_starts,
+            wanted.rolling.deployment_id if wanted.rolling else None,
         )
-        return plan(wanted, seen, now(), self._settings.drain_timeout)
+        return wanted, seen, plan(wanted, seen, now(), self._settings.drain_timeout)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hythe import logs
+from hythe.run.traffic import ByRelease, Traffic
 from hythe.socketpath import address
 from hythe.wire import LEASE_SECONDS, RouteTable, TableChange, Version
 
@@ -35,6 +36,7 @@ class Session:
     sent: Version = NEVER  # the table that it has, once it has read what was sent
     version: Version = NEVER
     in_flight: dict[str, int] = field(default_factory=dict)
+    watched: dict[str, dict[str, Traffic]] = field(default_factory=dict)
     heard: float = 0.0  # seconds, by the clock of Routers
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -63,12 +65,17 @@ class Report:
 
     version: Version
     in_flight: dict[str, int]
+    watched: dict[str, dict[str, Traffic]]
 
     @classmethod
     def of(cls, message: dict[str, Any]) -> "Report":
         epoch, sequence = message["version"] or NEVER
         counts = {str(target): int(n) for target, n in message["in_flight"].items()}
-        return cls((int(epoch), int(sequence)), counts)
+        watched = {
+            str(word): {str(release): Traffic.of(each) for release, each in releases.items()}
+            for word, releases in message.get("watched", {}).items()
+        }
+        return cls((int(epoch), int(sequence)), counts, watched)
 
 
 class Routers:
@@ -147,6 +154,15 @@ class Routers:
                     total.update(session.in_flight)
         return total
 
+    def watched(self, word: str) -> ByRelease:
+        """What was counted under a word, over all routers that are known."""
+        releases: dict[str, Traffic] = {}
+        with self._lock:
+            for session in self._sessions.values():
+                for release, traffic in session.watched.get(word, {}).items():
+                    releases[release] = releases.get(release, Traffic()) + traffic
+        return releases
+
     def _warn_of(self, version: Version) -> None:
         with self._lock:
             table = self._table
@@ -202,6 +218,7 @@ class Routers:
             report = Report.of(message)
             news = (report.version, report.in_flight) != (session.version, session.in_flight)
             session.version, session.in_flight = report.version, report.in_flight
+            session.watched = report.watched
             session.heard = self._clock()
             if news:
                 self._changed()
