@@ -259,6 +259,12 @@ def test_the_instances_of_a_failed_rollout_leave_and_the_old_stay() -> None:
     assert actions(wanted, seen(running(1), running(2))) == (do.Drain(2),)
 
 
+def test_an_app_that_is_destroyed_while_it_rolls_goes_too() -> None:
+    """Found by a random history: the counts asked for a group that there is not any more."""
+    wanted = desired(slot(1), slot(2, 2), serving=group(), rolling=group(2, 2), destroyed=True)
+    assert actions(wanted, seen(running(1), running(2))) == (do.Drain(1), do.Drain(2))
+
+
 def test_a_destroyed_app_goes_container_by_container_and_then_altogether() -> None:
     assert actions(desired(slot(), serving=group(), destroyed=True), seen(running())) == (
         do.Drain(1),
