@@ -17,7 +17,7 @@ from bench import belongings
 from hythe.engine.port import ContainerSpec, Engine, ImageConfig
 from hythe.model import Deployment, Event, Instance, Release, Vault, now
 from hythe.names import LABEL_INSTANCE, Names
-from hythe.run import health
+from hythe.run import probes
 from hythe.run.stage import RunStage
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
@@ -92,7 +92,7 @@ class Scene:
     def serves(self) -> bool:
         with self.database.read() as session:
             row = session.scalars(select(Instance).where(Instance.state == "up")).one_or_none()
-        return row is not None and health.ask(row.address, 5000, "shop", "/").ready
+        return row is not None and probes.ask(row.address, 5000, "shop", "/").ready
 
     def container(self) -> str | None:
         """The id of the app's container."""
