@@ -23,6 +23,7 @@ from hythe.observe.collection import Collection
 from hythe.observe.directory import Directory
 from hythe.observe.reader import LogReader
 from hythe.observe.store import LogStore
+from hythe.observe.transcripts import Transcripts
 from hythe.release.changes import ReleaseChanges
 from hythe.release.stage import ReleaseStage
 from hythe.run.stage import RunStage
@@ -43,6 +44,7 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
     installation, vault = _recognise(settings, database)
     plain, listener = open_plain(settings, inherited), open_tls(settings)
     source = SourceStage(settings, database, vault, ours)
+    directory = Directory(settings, ours)
 
     def start_over() -> None:
         nursery.stop()
@@ -53,7 +55,7 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
     leading = Leading(
         lead or Alone(),
         Hearing(database) if lead is not None else None,
-        lambda: _stages(settings, ours, lead, nursery, source),
+        lambda: _stages(settings, ours, lead, nursery, source, directory),
         start_over,
     )
     context = Context(
@@ -67,6 +69,7 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
         check_login=docker.connect().images.check_login,
         certificate=lambda: listener.certificate if listener is not None else None,
         leads=lambda: leading.leads,
+        tell_collector=lambda: directory.refresh() if leading.leads else None,
         running=lambda: next((s for s in leading.stages if isinstance(s, RunStage)), None),
     )
     app = create_app(context)
@@ -112,6 +115,7 @@ def _stages(
     lead: Lead | None,
     nursery: Nursery,
     source: SourceStage,
+    directory: Directory,
 ) -> list[Stage]:
     """All that acts, for one who leads."""
     schema.require_current(settings.database)
@@ -127,10 +131,15 @@ def _stages(
         engine.instances.isolate(names.bridge_prefix, ports)
 
     isolate()
-    build = BuildStage(settings, database, engine, names, vault, nursery)
+    transcripts = Transcripts(settings, database)
+    build = BuildStage(settings, database, engine, names, vault, nursery, transcripts.announce)
     store = LogStore(settings)
-    directory = Directory(settings, database)
-    watched = Collection(settings, names, store).watched(engine, directory.refresh)
+
+    def listed() -> None:
+        directory.refresh()
+        transcripts.refresh()
+
+    watched = Collection(settings, names, store).watched(engine, listed)
     release = ReleaseStage(settings, database, watched, names, vault)
     run_stage = RunStage(
         settings,

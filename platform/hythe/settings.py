@@ -137,6 +137,9 @@ class Settings:
         ge=1024**2,
         description="Size of one app's log; older lines are dropped, bytes.",
     )
+    log_days: int = Field(
+        30, ge=0, description="Age at which lines of apps' logs are dropped, days; 0 is no limit."
+    )
     parallel_starts: int = Field(4, ge=1, description="Instances that may boot at the same time.")
 
     @classmethod

@@ -69,12 +69,10 @@ class Rules:
 
     def usable(self, box: Box) -> bool:
         """A web instance that answers, and that no fault ever hit."""
-        return (
-            box.state == "running"
-            and box.labels[LABEL_PROCESS] == "web"
-            and box.labels[LABEL_INSTANCE] not in self.touched
-            and self._sim.status(box) == 200
-        )
+        return self._answers(box) and box.labels[LABEL_INSTANCE] not in self.touched
+
+    def _answers(self, box: Box) -> bool:
+        return box.state == "running" and self._sim.status(box) == 200
 
     def _only_passed_releases(self, router: PlayedRouter) -> None:
         """No traffic to a release that failed its check, nor to one that was never asked."""
@@ -92,14 +90,14 @@ class Rules:
         for app, route in router.tables.ledger.routes.items():
             app_id = self._sim.users.apps.get(app)
             boxes = [holders.get(target.host) for target in route.targets]
-            usable = [box for box in boxes if box is not None and self.usable(box)]
+            left = [box for box in boxes if box is not None and self._answers(box)]
             before = sum(self.usable(box) for box in self._routed.get(app, ()))
-            self._routed[app] = usable
+            self._routed[app] = left
             if app_id is None or not router.trusted:
                 continue
             floor = min(before, self._sim.users.least(app_id, SCALE_SECONDS))
-            if len(usable) < floor:
-                raise self._broken(f"{app} has {len(usable)} instances in the table, had {before}")
+            if len(left) < floor:
+                raise self._broken(f"{app} has {len(left)} instances in the table, had {before}")
 
     def _quality(self, instance_id: int) -> str:
         if instance_id not in self._qualities:

@@ -21,6 +21,7 @@ from hythe.api.v1 import (
     deployments,
     disk,
     domains,
+    drains,
     explanation,
     formation,
     instances,
@@ -41,7 +42,7 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation,
     process_settings, instances, explanation, buildpacks, domains, routing, traffic, certificates,
-    deploy_keys, logs, registries, disk,
+    deploy_keys, logs, drains, registries, disk,
     session, setup, tokens, account,
 )  # fmt: skip
 

@@ -37,6 +37,7 @@ class Context:
     sign_ins: SignInThrottle = field(default_factory=SignInThrottle)
     certificate: "Callable[[], Certificate | None]" = lambda: None  # for other machines
     leads: Callable[[], bool] = lambda: True  # whether the stages run in this control plane
+    tell_collector: Callable[[], None] = lambda: None  # of apps and drains, at once
     running: Callable[[], RunStage | None] = lambda: None  # the run stage, where it leads
 
 

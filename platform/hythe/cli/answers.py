@@ -273,11 +273,26 @@ class Routing(TypedDict):
 class Log(TypedDict):
     time: str
     source: str
+    process: str
     instance: str
     release: str
     stream: str
+    request_id: str
     text: str
     cursor: str
+
+
+class Drain(TypedDict):
+    id: int
+    url: str
+    status: str
+    error: str | None
+    failing_since: str | None
+    sent: int
+    behind: int | None
+    dropped: int
+    created_by: str
+    created_at: str
 
 
 class Token(TypedDict):

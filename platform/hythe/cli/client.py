@@ -9,6 +9,7 @@ from urllib.parse import quote
 from hythe.cli import answers
 from hythe.cli.credentials import Credentials, current
 from hythe.cli.failure import Away, Failure, OutOfReach
+from hythe.cli.output import warn
 
 if TYPE_CHECKING:
     from hythe.cli.transport import Transport
@@ -242,6 +243,8 @@ class Client:
                     place, away_since = event.id or place, 0.0
                     if event.kind == "gone":
                         raise Failure(f"{app} was destroyed meanwhile.", "List apps: `hythe apps`.")
+                    if event.kind == "missed":
+                        warn(f"The log moved on faster than it was read: {event.data}.")
                     if event.kind == "log":
                         yield cast(answers.Log, json.loads(event.data))
             except Away:
@@ -249,6 +252,16 @@ class Client:
                 if not place or time.monotonic() - away_since > PATIENCE_SECONDS:
                     raise
             time.sleep(AGAIN_SECONDS)
+
+    def drains(self, app: str) -> list[answers.Drain]:
+        return cast(list[answers.Drain], self._items(_app(app, "drains")))
+
+    def add_drain(self, app: str, url: str) -> answers.Drain:
+        body = {"url": url}
+        return cast(answers.Drain, self._http.request("POST", _app(app, "drains"), body))
+
+    def remove_drain(self, app: str, number: int) -> None:
+        self._http.request("DELETE", _app(app, "drains", str(number)))
 
     def disk(self) -> answers.DiskUse:
         return cast(answers.DiskUse, self._http.request("GET", "/v1/disk"))

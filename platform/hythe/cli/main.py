@@ -18,6 +18,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     deploy,
     disk,
     domains,
+    drains,
     logs,
     machine,
     programs,

@@ -196,6 +196,12 @@ class Images(Protocol):
     def list(self, prefix: str) -> Sequence[str]:
         """The references (name:tag) whose name starts with prefix."""
 
+    def layer_sizes(self, ref: str) -> tuple[int, ...]:
+        """The bytes of each layer, lowest first; () when the image or its figures are not there.
+
+        A layer that several images have, on the same layers, is stored once.
+        """
+
     def folder(self) -> Path | None:
         """Where the engine keeps its images; None when that is no folder of this machine."""
 

@@ -1,6 +1,15 @@
 """What should be, and what happened: all tables of the database."""
 
-from hythe.model.app import App, ChosenBuildpack, ConfigVar, DeployKey, Domain, Formation, Routing
+from hythe.model.app import (
+    App,
+    ChosenBuildpack,
+    ConfigVar,
+    DeployKey,
+    Domain,
+    Drain,
+    Formation,
+    Routing,
+)
 from hythe.model.base import Base, now
 from hythe.model.certificate import Certificate
 from hythe.model.database import Bell, Database, Write
@@ -9,7 +18,7 @@ from hythe.model.ending import fail, supersede
 from hythe.model.instance import Instance, Table
 from hythe.model.person import SetupCode, User, UserSession
 from hythe.model.platform import Event, Installation, Registry, Token
-from hythe.model.vault import Vault
+from hythe.vault import Vault
 
 __all__ = [
     "ENDED",
@@ -24,6 +33,7 @@ __all__ = [
     "DeployKey",
     "Deployment",
     "Domain",
+    "Drain",
     "Event",
     "Formation",
     "Installation",

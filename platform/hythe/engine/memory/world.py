@@ -58,6 +58,7 @@ class World:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.images: dict[str, Image] = {}  # by reference
+        self.layer_bytes: dict[str, int] = {}  # of layers that came as a tar
         self.boxes: dict[str, Box] = {}  # by id
         self.named: dict[str, Box] = {}  # the same, by name
         self.networks: dict[str, Network] = {}
