@@ -11,7 +11,7 @@ from simulation.users import GOOD
 
 from hythe.engine.memory.world import Box
 from hythe.model import App, Instance
-from hythe.names import LABEL_APP, LABEL_DEPLOYMENT, LABEL_INSTANCE, LABEL_PROCESS
+from hythe.names import LABEL_APP, LABEL_DEPLOYMENT, LABEL_INSTANCE
 
 if TYPE_CHECKING:
     from simulation.simulation import Simulation
