@@ -11,8 +11,13 @@ from hythe.settings import Settings
 def ready(settings: Settings) -> Database:
     """An installation's database with all tables; on PostgreSQL the `store` fixture made them."""
     if not settings.database_url:
-        (settings.home / "hythe.db").write_bytes(_template())
+        fill(settings)
     return Database(settings.database)
+
+
+def fill(settings: Settings) -> None:
+    """Put SQLite's file there, with all tables and no rows."""
+    (settings.home / "hythe.db").write_bytes(_template())
 
 
 @cache

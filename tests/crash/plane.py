@@ -185,12 +185,10 @@ class Plane:
         if wanted is None:
             return None
         seen = observe.look(
-            self.engine,
-            self.names,
+            observe.containers(self.engine, self.names, app_id),
             self.prober,
             self.router,  # type: ignore[arg-type]
             self.publisher.version,
-            app_id,
             frozenset(slot.id for slot in wanted.slots),
             free_starts=4,
             rolling=wanted.rolling.deployment_id if wanted.rolling else None,

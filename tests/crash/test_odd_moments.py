@@ -280,7 +280,7 @@ def test_a_container_of_an_app_that_was_made_meanwhile_stays(
         return [replace(one, labels={**one.labels, LABEL_APP: "99"}) for one in listed(labels)]
 
     monkeypatch.setattr(instances, "list", slowly)
-    make_loop(scene)._tidy()
+    make_loop(scene).sweep()
     assert len(listed({})) == 1
 
 
@@ -351,3 +351,30 @@ def test_a_slot_that_drained_and_came_back_waits_for_its_own_acks(settings: Sett
         tx.scalars(select(Formation)).one().quantity = 1
     scene.step()
     assert "starting" not in scene.states().values()
+
+
+def test_a_sweep_makes_due_what_has_something_to_do_and_nothing_else(settings: Settings) -> None:
+    scene = Scene(settings)
+    scene.deploy(1)
+    scene.settle()
+    loop = make_loop(scene)
+    loop.sweep()
+    assert loop._queue.next_due() is None
+    scene.memory.engine.instances.remove(next(iter(scene.memory.boxes)))
+    loop.sweep()
+    assert loop._queue.next_due() is not None
+    assert loop._queue.take() == scene.app_id
+
+
+def test_a_sweep_leaves_containers_of_other_apps_alone_and_removes_those_of_none(
+    settings: Settings,
+) -> None:
+    scene = Scene(settings)
+    scene.deploy(1)
+    scene.settle()
+    box = next(iter(scene.memory.boxes.values()))
+    lost = replace(box.spec, name="lost", labels={**box.spec.labels, LABEL_APP: "77"})
+    scene.memory.engine.instances.create(lost)
+    make_loop(scene).sweep()
+    left = scene.memory.engine.instances.list({})
+    assert len(left) == 2 and "lost" not in {one.name for one in left}

@@ -1,5 +1,6 @@
 """What all tables share."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,5 +41,13 @@ class Base(DeclarativeBase):
     }
 
 
-def now() -> datetime:
+def _real() -> datetime:
     return datetime.now(UTC)
+
+
+clock: Callable[[], datetime] = _real
+"""Where rows and stages have the time from; a simulation sets its own."""
+
+
+def now() -> datetime:
+    return clock()

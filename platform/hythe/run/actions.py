@@ -107,6 +107,8 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class RemoveStray:
+    """A container of no instance row, or one that nobody can reach any more."""
+
     container_id: str
 
 

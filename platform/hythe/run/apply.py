@@ -4,15 +4,16 @@ Each action is one method. What happens to rows and containers is ordered so tha
 steps leaves something that the next pass recognises.
 """
 
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
 
 from sqlalchemy import select
 
 from hythe import logs, network
 from hythe import names as n
-from hythe.engine.port import Engine
+from hythe.engine.port import ContainerSpec, Engine
 from hythe.errors import AddressTaken, EngineError, EngineLacks, ImageMissing, NetworkFull
 from hythe.healthcheck import HealthCheck
 from hythe.model import App, Database, Deployment, Instance, Release, Vault, Write, now
@@ -64,8 +65,11 @@ class Applier:
         eraser: Eraser,
         say: Say,
         watched: Watched = nothing,
+        starts: Executor | None = None,
+        thread: type[threading.Thread] = threading.Thread,
     ) -> None:
-        """watched: what the routers counted, by deployment."""
+        """watched: what the routers counted, by deployment. starts, thread: where starts and stops
+        run; a simulation has its own."""
         self._settings = settings
         self._database = database
         self._engine = engine
@@ -75,10 +79,10 @@ class Applier:
         self._publisher = publisher
         self._eraser = eraser
         self._say = say
-        self._stopper = Stopper(settings, database, engine, prober, say)
+        self._stopper = Stopper(settings, database, engine, prober, say, thread)
         self._rollout = Rollout(settings, database, engine, names, watched)
         self.boots = Boots(settings, database)
-        self._starts = ThreadPoolExecutor(PARALLEL_STARTS, thread_name_prefix="start")
+        self._starts = starts or ThreadPoolExecutor(PARALLEL_STARTS, thread_name_prefix="start")
 
     def apply(self, desired: Desired, actions: Sequence[do.Action]) -> bool:
         """Do them; True when another look at once is worth it. Raises EngineError."""
@@ -329,14 +333,12 @@ class Applier:
             restart=True,
             labels={n.LABEL_INSTANCE: str(slot.id)},
         )
-        if ip_address(slot.address) not in ip_network(app.subnet or slot.address):
-            raise AddressTaken(f"{slot.address} is not in the app's network any more.")
         try:
-            created = self._engine.instances.create(spec)
+            self._run(app, spec)
         except EngineLacks:  # the network was deleted by hand, or was never made
             network.ensure(self._engine, self._database, self._settings, self._names, app)
-            created = self._engine.instances.create(spec)
-        self._engine.instances.start(created.id)
+            self._engine.instances.remove(spec.name)  # one of the lost network never starts
+            self._run(app, spec)
         with self._database.write() as tx:
             row = tx.get_one(Instance, slot.id)
             row.state, row.started_at, row.retry_at = "starting", now(), None
@@ -346,6 +348,11 @@ class Applier:
         self._prober.forget(slot.id)
         if slot.asked:
             self._watch(desired, slot)
+
+    def _run(self, app: App, spec: ContainerSpec) -> None:
+        if ip_address(spec.address or "") not in ip_network(app.subnet or spec.address or ""):
+            raise AddressTaken(f"{spec.address} is not in the app's network any more.")
+        self._engine.instances.start(self._engine.instances.create(spec).id)
 
     def _watch(self, desired: Desired, slot: Slot) -> None:
         check = slot.startup or HealthCheck()

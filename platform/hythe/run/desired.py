@@ -1,10 +1,11 @@
 """What should be: one app's rows, read in one transaction, as values."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, select, true
 from sqlalchemy.orm import Session
 
 from hythe.healthcheck import HealthCheck
@@ -131,28 +132,59 @@ class Desired:
 
 def read(session: Session, app_id: int) -> Desired | None:
     """The app's desired state, or None when there is no such app."""
-    app = session.get(App, app_id)
-    if app is None:
-        return None
-    rolling = session.scalar(
-        select(Deployment).where(Deployment.app_id == app_id, Deployment.status == "rolling")
-    )
-    serving = session.get(Deployment, app.serving_id) if app.serving_id else None
-    slots = session.scalars(
-        select(Instance)
-        .where(Instance.app_id == app_id, Instance.state != "gone")
-        .order_by(Instance.id)
-    ).all()
-    parts = _Parts(session, app_id)
-    return Desired(
-        app_id=app.id,
-        app_name=app.name,
-        destroyed=app.destroyed_at is not None,
-        serving=parts.group(serving),
-        rolling=parts.group(rolling),
-        slots=tuple(parts.slot(row) for row in slots),
-        counting=serving.ended_at if serving is not None and _counts(serving) else None,
-    )
+    return next(_read(session, App.id == app_id), None)
+
+
+def read_all(session: Session) -> Iterator[Desired]:
+    """That of every app, in as many queries."""
+    return _read(session, true())
+
+
+def _read(session: Session, these: ColumnElement[bool]) -> Iterator[Desired]:
+    apps = session.scalars(select(App).where(these)).all()
+    formations: defaultdict[int, list[Formation]] = defaultdict(list)
+    formation = select(Formation).join(App, App.id == Formation.app_id).where(these)
+    for row in session.scalars(formation):
+        formations[row.app_id].append(row)
+    held: defaultdict[int, list[Instance]] = defaultdict(list)
+    instances = select(Instance).join(App, App.id == Instance.app_id)
+    instances = instances.where(these, Instance.state != "gone")
+    for instance in session.scalars(instances.order_by(Instance.id)):
+        held[instance.app_id].append(instance)
+    attempts = _attempts(session, these, instances.with_only_columns(Instance.deployment_id))
+    rolling = {d.app_id: d for d, _ in attempts.values() if d.status == "rolling"}
+    for app in apps:
+        parts = _Parts(formations[app.id], attempts)
+        serving = attempts[app.serving_id][0] if app.serving_id else None
+        yield Desired(
+            app_id=app.id,
+            app_name=app.name,
+            destroyed=app.destroyed_at is not None,
+            serving=parts.group(serving),
+            rolling=parts.group(rolling.get(app.id)),
+            slots=tuple(parts.slot(row) for row in held[app.id]),
+            counting=serving.ended_at if serving is not None and _counts(serving) else None,
+        )
+
+
+Attempt = tuple[Deployment, Release]
+
+
+def _attempts(
+    session: Session, these: ColumnElement[bool], of_instances: Select[int]
+) -> dict[int, Attempt]:
+    """Deployments that serve, roll or have instances, with their releases, by id."""
+    query = select(Deployment, Release).join(Release, Release.id == Deployment.release_id)
+    rolls = query.join(App, App.id == Deployment.app_id)
+    found: dict[int, Attempt] = {}
+    for attempts in (
+        query.join(App, App.serving_id == Deployment.id).where(these),
+        rolls.where(these, Deployment.status == "rolling"),
+        query.where(Deployment.id.in_(of_instances)),
+    ):
+        for deployment, release in session.execute(attempts):
+            found[deployment.id] = (deployment, release)
+    return found
 
 
 def _counts(serving: Deployment) -> bool:
@@ -163,17 +195,22 @@ def _counts(serving: Deployment) -> bool:
 
 def as_slots(session: Session, app_id: int, rows: Iterable[Instance]) -> list[Slot]:
     """Instance rows of an app, as they are planned with."""
-    parts = _Parts(session, app_id)
-    return [parts.slot(row) for row in rows]
+    formation = session.scalars(select(Formation).where(Formation.app_id == app_id)).all()
+    held = list(rows)
+    attempts: dict[int, Attempt] = {}
+    for deployment_id in {row.deployment_id for row in held}:
+        deployment = session.get_one(Deployment, deployment_id)
+        attempts[deployment_id] = (deployment, session.get_one(Release, deployment.release_id))
+    parts = _Parts(formation, attempts)
+    return [parts.slot(row) for row in held]
 
 
 class _Parts:
-    """Groups and slots; each release is read once."""
+    """Groups and slots of an app; each release is read once."""
 
-    def __init__(self, session: Session, app_id: int) -> None:
-        formation = session.scalars(select(Formation).where(Formation.app_id == app_id))
-        self._session = session
+    def __init__(self, formation: Iterable[Formation], attempts: Mapping[int, Attempt]) -> None:
         self._formation = {row.process: row for row in formation}
+        self._attempts = attempts
         self._releases: dict[int, tuple[int, ReleaseSpec]] = {}  # by deployment
 
     def group(self, deployment: Deployment | None) -> Group | None:
@@ -197,7 +234,7 @@ class _Parts:
         )
 
     def slot(self, row: Instance) -> Slot:
-        deployment = self._session.get_one(Deployment, row.deployment_id)
+        deployment, _ = self._attempts[row.deployment_id]
         version, spec = self._release(deployment)
         rules = self._rules(spec, row.process)
         return Slot.of(row, rules, deployment.sharing == BOTH, spec, version)
@@ -206,7 +243,7 @@ class _Parts:
         """The version, and how its containers are made."""
         found = self._releases.get(deployment.id)
         if found is None:
-            release = self._session.get_one(Release, deployment.release_id)
+            _, release = self._attempts[deployment.id]
             found = self._releases[deployment.id] = (release.version, ReleaseSpec.of(release))
         return found
 

@@ -1,23 +1,23 @@
 """The reconcile loop: which app is looked at when."""
 
 import heapq
+import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from hythe import logs
-from hythe import names as n
-from hythe.engine.port import Engine, Feed
+from hythe.engine.port import Container, Engine, Feed
 from hythe.errors import EngineError
-from hythe.model import App, Database, Event, Instance, Run, now
+from hythe.model import Database, Event, Instance, Run, now
 from hythe.names import Names
 from hythe.run import observe
 from hythe.run.apply import Applier
-from hythe.run.desired import Desired, read
+from hythe.run.desired import Desired, read, read_all
 from hythe.run.health import Prober
 from hythe.run.observe import Observed
 from hythe.run.plan import Plan, plan
@@ -88,6 +88,12 @@ class Queue:
             self._taken.discard(app_id)
             self._condition.notify_all()
 
+    def next_due(self) -> float | None:
+        """When the first app that nobody holds is due, by the clock; None when there is none."""
+        with self._condition:
+            free = (when for app_id, when in self._due.items() if app_id not in self._taken)
+            return min(free, default=None)
+
     def close(self) -> None:
         with self._condition:
             self._closed = True
@@ -156,29 +162,39 @@ class Loop:
 
     def _resync(self) -> None:
         while not self._stopping.is_set():
-            try:
-                self._all_due()
-                self._tidy()
-            except Exception as error:  # the thread must outlive a database that is away
-                log.error("resync failed", error=str(error))
+            self.resync()
             self._stopping.wait(RESYNC_SECONDS)
 
-    def _all_due(self) -> None:
+    def resync(self) -> None:
+        """Look at everything, whatever was heard."""
+        try:
+            self._isolate()  # again, since a firewall may be reloaded
+            self.sweep()
+            self._tidy()
+        except Exception as error:  # the thread must outlive a database that is away
+            log.error("resync failed", error=str(error))
+
+    def sweep(self) -> None:
+        """Make due every app for which something is planned, and remove what belongs to no app.
+
+        One list and one transaction for all apps, so that a thousand of them cost little. The plan
+        itself is not used: a pass over the app rereads everything.
+        """
+        self._publisher.refresh(always=True)
+        found = observe.by_app(self._engine, self._names)  # before the rows: an app has its first
         with self._database.read() as session:
-            for app_id in session.scalars(select(App.id)):
-                self._queue.add(app_id)
+            apps = list(read_all(session))
+        free = self._applier.boots.free()
+        for wanted in apps:
+            _, _, steps = self._plan(wanted, found.pop(wanted.app_id, []), free)
+            if steps.actions or steps.again_in is not None:
+                self._queue.add(wanted.app_id)
+        for stray in itertools.chain(*found.values()):
+            log.warning("removing a container of no app", container=stray.name)
+            self._engine.instances.remove(stray.id)
 
     def _tidy(self) -> None:
-        """Isolate again, since a firewall may be reloaded; remove what belongs to no app."""
-        self._isolate()
-        mine = {**self._names.labels, n.LABEL_KIND: "instance"}
-        running = self._engine.instances.list(mine)  # before the rows: a new app has its row first
-        with self._database.read() as session:
-            apps = {str(app_id) for app_id in session.scalars(select(App.id))}
-        for found in running:
-            if found.labels.get(n.LABEL_APP) not in apps:
-                log.warning("removing a container of no app", container=found.name)
-                self._engine.instances.remove(found.id)
+        """Delete rows that nobody asks for any more."""
         with self._database.write() as tx:
             day = now() - timedelta(days=1)
             tx.execute(delete(Instance).where(Instance.state == "gone", Instance.gone_at < day))
@@ -186,23 +202,29 @@ class Loop:
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
-            for app_id in self._bell.wait(RESYNC_SECONDS):
-                self._queue.add(app_id)
+            self.listen(RESYNC_SECONDS)
+
+    def listen(self, seconds: float) -> None:
+        """Wait for the next commits that say whose desired state changed."""
+        for app_id in self._bell.wait(seconds):
+            self._publisher.look_again()  # another process may have committed it
+            self._queue.add(app_id)
 
     def _events(self) -> None:
         """The engine's events make apps due; the resync makes up for lost ones."""
         while not self._stopping.is_set():
             try:
                 self._feed = self._engine.instances.changes(self._names.labels)
-                self._all_due()  # for what happened while nobody listened
+                self.sweep()  # for what happened while nobody listened
                 self._isolate()
                 for name in self._feed:
-                    self._ring_owner(name)
+                    self.ring_owner(name)
             except Exception as error:  # the thread must outlive an engine or database that is away
                 log.warning("engine events broke off", error=str(error))
                 self._stopping.wait(1)
 
-    def _ring_owner(self, container: str) -> None:
+    def ring_owner(self, container: str) -> None:
+        """The engine said that something happened to this container."""
         last = container.rpartition(".")[2]
         kind, number = last[:1], last[1:]
         if kind not in ("i", "r") or not number.isdecimal():
@@ -217,16 +239,20 @@ class Loop:
 
     def _work(self) -> None:
         while (app_id := self._queue.take()) is not None:
-            again: float | None
-            try:
-                again = self._pass(app_id)
-                self._failures.pop(app_id, None)
-            except Exception as error:  # one app's trouble is not the others'
-                again = self._back_off(app_id, error)
-            finally:
-                self._queue.done(app_id)
-            if again is not None:
-                self._queue.add(app_id, again)
+            self.work(app_id)
+
+    def work(self, app_id: int) -> None:
+        """One pass over an app that was taken from the queue, and when the next one is due."""
+        again: float | None
+        try:
+            again = self._pass(app_id)
+            self._failures.pop(app_id, None)
+        except Exception as error:  # one app's trouble is not the others'
+            again = self._back_off(app_id, error)
+        finally:
+            self._queue.done(app_id)
+        if again is not None:
+            self._queue.add(app_id, again)
 
     def _back_off(self, app_id: int, error: Exception) -> float:
         failures = self._failures[app_id] = self._failures.get(app_id, 0) + 1
@@ -254,18 +280,8 @@ class Loop:
             wanted = read(session, app_id)
         if wanted is None:
             return None
-        seen = observe.look(
-            self._engine,
-            self._names,
-            self._prober,
-            self._routers,
-            self._publisher.version,
-            app_id,
-            frozenset(slot.id for slot in wanted.slots),
-            self._applier.boots.free(),
-            wanted.rolling.deployment_id if wanted.rolling else None,
-        )
-        return wanted, seen, plan(wanted, seen, now(), self._settings.drain_timeout)
+        found = observe.containers(self._engine, self._names, app_id)
+        return self._plan(wanted, found, self._applier.boots.free())
 
     def _pass(self, app_id: int) -> float | None:
         """One look at one app; returns after how many seconds to look again, if at all."""
@@ -282,3 +298,17 @@ class Loop:
         if steps.actions and self._applier.apply(wanted, steps.actions):
             return 0.0
         return steps.again_in
+
+    def _plan(
+        self, wanted: Desired, found: Sequence[Container], free_starts: int
+    ) -> tuple[Desired, Observed, Plan]:
+        seen = observe.look(
+            found,
+            self._prober,
+            self._routers,
+            self._publisher.version,
+            frozenset(slot.id for slot in wanted.slots),
+            free_starts,
+            wanted.rolling.deployment_id if wanted.rolling else None,
+        )
+        return wanted, seen, plan(wanted, seen, now(), self._settings.drain_timeout)

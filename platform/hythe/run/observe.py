@@ -1,6 +1,7 @@
 """What is: an app's containers by instance id, health answers, and what the routers say."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hythe import names as n
@@ -31,23 +32,36 @@ class Observed:
         return self.acked is None or self.acked >= version
 
 
+def containers(engine: Engine, names: Names, app_id: int) -> Sequence[Container]:
+    """Those of one app's instances."""
+    labels = {**names.labels, n.LABEL_KIND: "instance", n.LABEL_APP: str(app_id)}
+    return engine.instances.list(labels)
+
+
+def by_app(engine: Engine, names: Names) -> dict[int, list[Container]]:
+    """Those of all instances, by the app's id."""
+    found: defaultdict[int, list[Container]] = defaultdict(list)
+    for container in engine.instances.list({**names.labels, n.LABEL_KIND: "instance"}):
+        found[int(container.labels.get(n.LABEL_APP, 0))].append(container)
+    return found
+
+
 def look(
-    engine: Engine,
-    names: Names,
+    found: Iterable[Container],
     prober: Prober,
     routers: Routers,
     published: Version,
-    app_id: int,
     known: frozenset[int],
     free_starts: int,
     rolling: int | None = None,
 ) -> Observed:
-    """Ask the engine and the routers. `known` are the ids of the app's instance rows, `rolling` is
-    the deployment that takes over."""
-    labels = {**names.labels, n.LABEL_KIND: "instance", n.LABEL_APP: str(app_id)}
+    """What there is of one app: its containers, and what instances and routers say.
+
+    `known` are the ids of its instance rows, `rolling` is the deployment that takes over.
+    """
     containers: dict[int, Container] = {}
     strays: list[Container] = []
-    for container in engine.instances.list(labels):
+    for container in found:
         instance_id = int(container.labels.get(n.LABEL_INSTANCE, 0))
         if instance_id in known:
             containers[instance_id] = container

@@ -156,6 +156,8 @@ def _staying(
             if starts > 0:
                 starts -= 1
                 yield Start(slot.id)
+        elif container.state == "running" and container.address != slot.address:
+            yield RemoveStray(container.id)  # somebody cut it off from its network
         elif slot.state == "crashed":
             yield from _parked(slot, container, now)
         else:
@@ -280,31 +282,30 @@ def _next_look(
     desired: Desired, observed: Observed, now: datetime, drain_timeout: float
 ) -> float | None:
     """When something falls due although nothing happens: timeouts, back-off, settling."""
-    due: list[float] = []
-    for slot in desired.slots:
-        if slot.state == "starting":
-            due.append(1.0 if slot.asked else 0.25)
-        elif slot.state == "draining":
-            due.append(_drain_look(slot, observed, now, drain_timeout))
-        elif slot.state == "crashed" and slot.retry_at is not None:
-            due.append(max(0.1, (slot.retry_at - now).total_seconds()))
-        elif slot.state == "pending":
-            due.append(0.25)
-        elif slot.id in observed.containers and _was_restarted(slot, observed.containers[slot.id]):
-            due.append(0.1)
-        elif slot.crashes:
-            due.append(HEALTHY_RESET_SECONDS)
-    due += _rollout_looks(desired)
+    looks = (_slot_look(slot, observed, now, drain_timeout) for slot in desired.slots)
+    due = [look for look in looks if look is not None]
+    if desired.counting is not None:
+        due.append(COUNTED_SECONDS)
+    if rolling.switched(desired):
+        due.append(0.5)
+    elif desired.rolling is not None and desired.rolling.sharing == CANARY:
+        due.append(CANARY_LOOK_SECONDS)
     return min(due) if due else None
 
 
-def _rollout_looks(desired: Desired) -> Iterator[float]:
-    if desired.counting is not None:
-        yield COUNTED_SECONDS
-    if rolling.switched(desired):
-        yield 0.5
-    elif desired.rolling is not None and desired.rolling.sharing == CANARY:
-        yield CANARY_LOOK_SECONDS
+def _slot_look(slot: Slot, observed: Observed, now: datetime, drain_timeout: float) -> float | None:
+    container = observed.containers.get(slot.id)
+    if slot.state == "starting":
+        return 1.0 if slot.asked else 0.25
+    if slot.state == "draining":
+        return _drain_look(slot, observed, now, drain_timeout)
+    if slot.state == "crashed" and slot.retry_at is not None:
+        return max(0.1, (slot.retry_at - now).total_seconds())
+    if slot.state == "pending":
+        return 0.25
+    if container is not None and _was_restarted(slot, container):
+        return 0.1
+    return HEALTHY_RESET_SECONDS if slot.crashes else None
 
 
 def _drain_look(slot: Slot, observed: Observed, now: datetime, drain_timeout: float) -> float:

@@ -53,19 +53,34 @@ class Publisher:
         self._send = send
         self._lock = threading.Lock()
         self._table = RouteTable(epoch, 0)
+        self._changes = 1  # of rows, as far as is known here
+        self._compared = 0  # how many of them the table was compared with
+        database.after_commit(self.look_again)
 
     @property
     def version(self) -> Version:
         return self._table.version
 
-    def refresh(self) -> None:
-        """Publish if the newest table is not what the rows say; cheap when it is."""
+    def look_again(self) -> None:
+        """Rows have changed."""
+        self._changes += 1
+
+    def refresh(self, *, always: bool = False) -> None:
+        """Publish if the newest table is not what the rows say.
+
+        Deriving it takes longer the more apps there are, so it is left out while nothing changed;
+        unless `always`, since a change by another process may not have been heard of.
+        """
+        changes = self._changes
+        if changes == self._compared and not always:
+            return
         with self._database.read() as session:
             stale = derive(session, self._settings) != self._table.routes or session.scalar(
                 select(exists().where(_leaving()))
             )
         if stale:
             self.publish()
+        self._compared = changes
 
     def overtake(self, version: Version) -> None:
         """Publish under a version above one that a router has and this database does not know.

@@ -51,7 +51,9 @@ def changes(desired: Desired) -> Iterator[Action]:
 
 
 def counts(desired: Desired) -> Counts:
-    """How many instances each group should have now."""
+    """How many instances each group should have now; none has any of a destroyed app."""
+    if desired.destroyed:
+        return {}
     wanted = {
         (group.deployment_id, process): count
         for group in desired.groups

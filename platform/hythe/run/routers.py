@@ -37,7 +37,7 @@ class Session:
     version: Version = NEVER
     in_flight: dict[str, int] = field(default_factory=dict)
     watched: dict[str, dict[str, Traffic]] = field(default_factory=dict)
-    heard: float = field(default_factory=time.monotonic)
+    heard: float = 0.0  # seconds, by the clock of Routers
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, table: RouteTable, change: TableChange | None = None) -> None:
@@ -82,8 +82,13 @@ class Routers:
     """Who routes, and which table they have."""
 
     def __init__(
-        self, path: Path, changed: Callable[[], None], ahead: Callable[[Version], None]
+        self,
+        path: Path,
+        changed: Callable[[], None],
+        ahead: Callable[[Version], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._path = path
         self._changed = changed  # called when an ack or an in-flight count came in
         self._ahead = ahead  # called when a router has a table that is above ours
@@ -91,7 +96,7 @@ class Routers:
         self._sessions: dict[str, Session] = {}
         self._table: RouteTable | None = None
         self._listener: socket.socket | None = None
-        self._since = time.monotonic()
+        self._since = self._clock()
 
     def start(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +107,7 @@ class Routers:
         self._path.chmod(0o600)
         listener.listen(16)
         self._listener = listener
-        self._since = time.monotonic()
+        self._since = self._clock()
         threading.Thread(target=self._accept, args=(listener,), name="routers", daemon=True).start()
 
     def stop(self) -> None:
@@ -131,7 +136,7 @@ class Routers:
         start nobody may have dialled in again yet, and an old table may still be in use: until a
         lease has passed, that counts as nothing reached.
         """
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             ours = self._table.version if self._table is not None else NEVER
             live = [s.version for s in self._sessions.values() if now - s.heard < LEASE_SECONDS]
@@ -141,7 +146,7 @@ class Routers:
 
     def in_flight(self) -> Counter[str]:
         """Open requests by target id, over all routers with a lease."""
-        now = time.monotonic()
+        now = self._clock()
         total: Counter[str] = Counter()
         with self._lock:
             for session in self._sessions.values():
@@ -166,7 +171,7 @@ class Routers:
             self._ahead(version)
 
     def _prune(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         for router, session in list(self._sessions.items()):
             if now - session.heard >= LEASE_SECONDS:
                 del self._sessions[router]
@@ -195,7 +200,7 @@ class Routers:
         self, connection: socket.socket, session: Session | None, message: dict[str, Any]
     ) -> Session:
         if message["type"] == "hello":
-            session = session or Session(connection, str(message["router"]))
+            session = session or Session(connection, str(message["router"]), heard=self._clock())
             session.takes_changes = bool(message.get("changes", False))
             session.sent = NEVER  # a second hello asks for the whole table
             with self._lock:
@@ -214,7 +219,7 @@ class Routers:
             news = (report.version, report.in_flight) != (session.version, session.in_flight)
             session.version, session.in_flight = report.version, report.in_flight
             session.watched = report.watched
-            session.heard = time.monotonic()
+            session.heard = self._clock()
             if news:
                 self._changed()
                 self._warn_of(session.version)

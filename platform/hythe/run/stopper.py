@@ -33,12 +33,14 @@ class Stopper:
         engine: Engine,
         prober: Prober,
         say: Say,
+        thread: type[threading.Thread] = threading.Thread,
     ) -> None:
         self._settings = settings
         self._database = database
         self._engine = engine
         self._prober = prober
         self._say = say
+        self._thread = thread
         self._slots = threading.BoundedSemaphore(PARALLEL)
         self._busy: dict[int, threading.Thread] = {}  # by instance
         self._lock = threading.Lock()
@@ -72,7 +74,7 @@ class Stopper:
         with self._lock:
             if slot_id in self._busy:
                 return
-            thread = threading.Thread(
+            thread = self._thread(
                 target=self._run, args=(slot_id, work), name=f"stop-{slot_id}", daemon=True
             )
             self._busy[slot_id] = thread

@@ -34,7 +34,7 @@ def test_engine_events_are_heard_after_the_database_was_away(
         calls.append(name)
         raise OperationalError("select", {}, Exception("database is locked"))
 
-    stage._loop._ring_owner = away  # type: ignore[method-assign]
+    stage._loop.ring_owner = away  # type: ignore[method-assign]
     before = {t for t in threading.enumerate()}
     stage.start()
     try:

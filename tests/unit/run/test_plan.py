@@ -42,7 +42,9 @@ def slot(
 
 
 def running(number: int = 1, **values: object) -> Container:
-    container = Container(f"c{number}", f"name{number}", "sha256:one", {}, "running")
+    container = Container(
+        f"c{number}", f"name{number}", "sha256:one", {}, "running", address=f"10.0.0.{number}"
+    )
     return replace(container, **values)  # type: ignore[arg-type]
 
 
@@ -222,6 +224,12 @@ def test_a_container_removed_by_hand_is_made_again() -> None:
     assert actions(desired(slot(), serving=group()), seen()) == (do.Start(1),)
 
 
+def test_a_container_that_was_cut_off_from_its_network_is_made_again() -> None:
+    for address in (None, "10.0.0.9"):
+        observed = seen(running(address=address))
+        assert actions(desired(slot(), serving=group()), observed) == (do.RemoveStray("c1"),)
+
+
 def test_containers_of_no_row_are_removed() -> None:
     assert actions(desired(), seen(strays=(running(9),))) == (do.RemoveStray("c9"),)
 
@@ -249,6 +257,12 @@ def test_boot_time_counts_from_an_instances_own_start() -> None:
 def test_the_instances_of_a_failed_rollout_leave_and_the_old_stay() -> None:
     wanted = desired(slot(1), slot(2, 2, state="starting"), serving=group())
     assert actions(wanted, seen(running(1), running(2))) == (do.Drain(2),)
+
+
+def test_an_app_that_is_destroyed_while_it_rolls_goes_too() -> None:
+    """Found by a random history: the counts asked for a group that there is not any more."""
+    wanted = desired(slot(1), slot(2, 2), serving=group(), rolling=group(2, 2), destroyed=True)
+    assert actions(wanted, seen(running(1), running(2))) == (do.Drain(1), do.Drain(2))
 
 
 def test_a_destroyed_app_goes_container_by_container_and_then_altogether() -> None:

@@ -140,6 +140,23 @@ def test_a_refresh_publishes_what_changed_without_a_deploy(
     assert "new.example.com" in sent[-1].routes[0].hosts
 
 
+def test_what_another_process_committed_is_published_when_it_is_heard_of_or_at_the_sweep(
+    app: App, publisher: Publisher, settings: Settings, sent: list[RouteTable]
+) -> None:
+    publisher.publish()
+    for number, hear in enumerate([publisher.look_again, lambda: None]):
+        publisher.refresh()  # its own commit was one, too
+        other = Database(settings.database)
+        with other.write() as tx:
+            tx.add(Domain(app_id=app.id, host=f"new{number}.example.com"))
+        other.close()
+        publisher.refresh()
+        assert len(sent) == 1 + number  # nothing here says that anything changed
+        hear()
+        publisher.refresh(always=number == 1)
+        assert f"new{number}.example.com" in sent[-1].routes[0].hosts
+
+
 def test_a_table_that_could_not_be_sent_is_sent_the_next_time(
     app: App, publisher: Publisher, database: Database, vault: Vault, sent: list[RouteTable]
 ) -> None:

@@ -35,7 +35,9 @@ class World:
         started = [slot for slot in self.desired.slots if slot.state != "pending"]
         return Observed(
             containers={
-                s.id: Container(f"c{s.id}", f"n{s.id}", "sha256:one", {}, "running")
+                s.id: Container(
+                    f"c{s.id}", f"n{s.id}", "sha256:one", {}, "running", address=s.address
+                )
                 for s in started
             },
             answers={

@@ -37,8 +37,9 @@ class MemoryInstances:
             if image is None:
                 raise ImageMissing(f"No such image: {spec.image}")
             self._check_place(spec)
-            box = Box(self._world.new_id(), spec, image, address=spec.address)
-            self._world.boxes[box.id] = box
+            network = self._world.networks.get(spec.network or "")
+            box = Box(self._world.new_id(), spec, image, address=spec.address, network=network)
+            self._world.boxes[box.id] = self._world.named[spec.name] = box
             return _container(box)
 
     def start(self, container_id: str) -> None:
@@ -76,7 +77,9 @@ class MemoryInstances:
             box = self._world.box(container_id)
             if self._named(name):
                 raise EngineError(f"The name {name} is taken.")
+            del self._world.named[box.spec.name]
             box.spec = replace(box.spec, name=name)
+            self._world.named[name] = box
 
     def pause(self, container_id: str) -> None:
         with self._world.call("pause"):
@@ -85,7 +88,7 @@ class MemoryInstances:
     def remove(self, container_id: str) -> None:
         with self._world.call("remove"):
             if box := self._named(container_id):
-                del self._world.boxes[box.id]
+                del self._world.boxes[box.id], self._world.named[box.spec.name]
                 if box.state == "running":
                     box.state, box.exit_code = "dead", KILLED
                     self._world.hang_up(box)

@@ -40,12 +40,13 @@ class Box:
     finished_at: float | None = None
     address: str | None = None
     stopped: bool = False  # on demand: the restart policy leaves it alone
+    network: "Network | None" = None  # the one that it was made in; a later namesake is another
     log: list[str] = field(default_factory=list)
     terminals: list[MemoryTerminal] = field(default_factory=list)
+    labels: dict[str, str] = field(init=False)
 
-    @property
-    def labels(self) -> dict[str, str]:
-        return {**self.image.labels, **self.spec.labels}
+    def __post_init__(self) -> None:
+        self.labels = {**self.image.labels, **self.spec.labels}
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class World:
         self.images: dict[str, Image] = {}  # by reference
         self.layer_bytes: dict[str, int] = {}  # of layers that came as a tar
         self.boxes: dict[str, Box] = {}  # by id
+        self.named: dict[str, Box] = {}  # the same, by name
         self.networks: dict[str, Network] = {}
         self.rules: dict[str, tuple[int, ...]] = {}  # host ports by bridge prefix
         self.files: dict[str, dict[str, bytes]] = {}  # put into containers, by container id
@@ -113,10 +115,10 @@ class World:
         return self.images.get(ref) or by_id.get(ref)
 
     def box(self, name_or_id: str) -> Box:
-        for box in self.boxes.values():
-            if name_or_id in (box.id, box.spec.name):
-                return box
-        raise EngineLacks(f"No such container: {name_or_id}")
+        box = self.boxes.get(name_or_id) or self.named.get(name_or_id)
+        if box is None:
+            raise EngineLacks(f"No such container: {name_or_id}")
+        return box
 
     def addresses(self) -> set[str]:
         """Those that are held: by what runs, and by nothing else."""
@@ -131,7 +133,12 @@ class World:
         return self.program(box.spec.command or box.image.command)
 
     def run(self, box: Box) -> None:
-        """Start it or start it again. Raises AddressTaken, and then it stays as it was."""
+        """Start it or start it again.
+
+        Raises AddressTaken, or EngineLacks when its network is gone, and then it stays as it was.
+        """
+        if self.networks.get(box.spec.network or "") is not box.network:
+            raise EngineLacks(f"No such network: {box.spec.network}")
         box.address = self._address(box.spec)
         box.state, box.exit_code, box.finished_at = "running", None, None
         box.started_at = self.clock()
@@ -182,7 +189,7 @@ class World:
 
     def come_back(self, box: Box) -> None:
         """Run it again by the restart policy; it stays as it is while its address is taken."""
-        with suppress(AddressTaken):
+        with suppress(AddressTaken, EngineLacks):
             self.run(box)
 
     def _address(self, spec: ContainerSpec) -> str | None:
