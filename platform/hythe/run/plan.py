@@ -39,6 +39,7 @@ CRASHES_BEFORE_PARKING = 3
 CRASHES_THAT_FAIL_A_ROLLOUT = 3
 HEALTHY_RESET_SECONDS = 60.0  # after this long, earlier crashes are forgotten
 LONGEST_PARKING = 300.0
+ASK_SECONDS = 30.0  # for a control plane that was away to ask, before silence is a failure
 COUNTED_SECONDS = 4.0  # from the cut-over on; a request that waited for it has ended and is told
 CANARY_LOOK_SECONDS = 1.0  # routers report as often
 RESTARTING = ("pending", "starting", "crashed")
@@ -99,7 +100,8 @@ def _failure(desired: Desired, observed: Observed, now: datetime) -> Fail | None
         answer = observed.answers.get(slot.id)
         if slot.state == "starting" and slot.asked and not (answer and answer.ready):
             booting = (now - slot.started_at).total_seconds() if slot.started_at else 0.0
-            if booting > (group.rules(slot.process).boot_timeout or group.boot_timeout):
+            most = group.rules(slot.process).boot_timeout or group.boot_timeout
+            if booting > most + (ASK_SECONDS if answer is None else 0):
                 code = "R10" if answer is None or answer.unheard else "unhealthy"
                 said = answer.said if answer else "gave no answer"
                 return Fail(group.deployment_id, code, slot.id, said)

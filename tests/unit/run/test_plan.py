@@ -248,6 +248,14 @@ def test_a_rollout_fails_when_the_port_stays_shut() -> None:
     assert failed == (do.Fail(1, "R10", 1, refuses.said),)
 
 
+def test_an_instance_that_nobody_asked_is_not_called_silent() -> None:
+    """A control plane that was away for longer than the boot time asks first."""
+    wanted = desired(slot(state="starting"), rolling=group())
+    assert actions(wanted, seen(running()), NOW + timedelta(seconds=80)) == (do.Watch(1),)
+    failed = actions(wanted, seen(running()), NOW + timedelta(seconds=90))
+    assert failed == (do.Fail(1, "R10", 1, "gave no answer"),)
+
+
 def test_boot_time_counts_from_an_instances_own_start() -> None:
     waiting = replace(slot(state="pending"), started_at=None)
     wanted = desired(waiting, rolling=group())
@@ -338,5 +346,5 @@ def test_a_slow_boot_has_the_time_of_its_process_type() -> None:
     wanted = desired(slot(state="starting"), rolling=slow)
     late = NOW + timedelta(seconds=200)
     assert actions(wanted, seen(running()), late) == (do.Watch(1),)
-    later = NOW + timedelta(seconds=300)
+    later = NOW + timedelta(seconds=330)
     assert isinstance(actions(wanted, seen(running()), later)[0], do.Fail)
