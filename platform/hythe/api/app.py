@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
 from hythe import __version__
@@ -21,10 +22,12 @@ from hythe.api.v1 import (
     deployments,
     disk,
     domains,
+    events,
     formation,
     instances,
     logs,
     manifest,
+    metrics,
     registries,
     releases,
     routing,
@@ -38,8 +41,8 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    buildpacks, domains, routing, traffic, certificates, deploy_keys, logs, registries, disk,
-    session, setup, tokens, account,
+    buildpacks, domains, routing, traffic, metrics, certificates, deploy_keys, logs, events,
+    registries, disk, session, setup, tokens, account,
 )  # fmt: skip
 
 
@@ -82,6 +85,13 @@ def endpoints() -> FastAPI:
     app.include_router(v1)
     app.include_router(git.router)
     app.add_api_route("/healthz", healthz, tags=["health"], summary="Say that it is up")
+    app.add_api_route(
+        "/metrics",
+        prometheus,
+        tags=["metrics"],
+        summary="Metrics of all apps, for Prometheus",
+        response_class=PlainTextResponse,
+    )
     problems.install(app)
     return app
 
@@ -90,6 +100,13 @@ def healthz(context: CurrentContext) -> dict[str, str]:
     role = "leader" if context.leads() else "stand-by"
     collector = "away" if silence(context.settings.home) > LONG_SECONDS else "works"
     return {"status": "ok", "version": __version__, "role": role, "collector": collector}
+
+
+def prometheus(context: CurrentContext) -> PlainTextResponse:
+    from hythe.api.prometheus import page  # few installations have one that asks
+
+    kind = "text/plain; version=0.0.4; charset=utf-8"
+    return PlainTextResponse("".join(page(context)), media_type=kind)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -11,7 +11,7 @@ from hythe.cli.credentials import Credentials, current
 from hythe.cli.failure import Away, Failure, OutOfReach
 
 if TYPE_CHECKING:
-    from hythe.cli.transport import Transport
+    from hythe.cli.transport import Event, Transport
 
 PATIENCE_SECONDS = 60.0
 """For how long `logs --tail` waits for a control plane that is away."""
@@ -184,6 +184,15 @@ class Client:
     def traffic(self, app: str) -> answers.Traffic:
         return cast(answers.Traffic, self._http.request("GET", _app(app, "traffic")))
 
+    def metrics(self, app: str) -> answers.Metrics:
+        return cast(answers.Metrics, self._http.request("GET", _app(app, "metrics")))
+
+    def series(self, app: str, name: str, seconds: float) -> answers.Series:
+        """What was measured in the last so many seconds."""
+        since = time.time() - seconds
+        path = _app(app, "metrics", name)
+        return cast(answers.Series, self._http.request("GET", path, since=since))
+
     def change_routing(
         self, app: str, mode: str | None, settings: dict[str, str | None]
     ) -> answers.Routing:
@@ -212,21 +221,20 @@ class Client:
 
         Raises Failure when the app is destroyed, Away when nobody answers for a minute.
         """
-        place, away_since = "", 0.0
-        while True:
-            try:
-                path = _app(app, "logs", "follow")
-                for event in self._http.events(path, n=n, after=place or None, **only):
-                    place, away_since = event.id or place, 0.0
-                    if event.kind == "gone":
-                        raise Failure(f"{app} was destroyed meanwhile.", "List apps: `hythe apps`.")
-                    if event.kind == "log":
-                        yield cast(answers.Log, json.loads(event.data))
-            except Away:
-                away_since = away_since or time.monotonic()
-                if not place or time.monotonic() - away_since > PATIENCE_SECONDS:
-                    raise
-            time.sleep(AGAIN_SECONDS)
+        for event in self._followed(_app(app, "logs", "follow"), n=n, **only):
+            if event.kind == "gone":
+                raise Failure(f"{app} was destroyed meanwhile.", "List apps: `hythe apps`.")
+            if event.kind == "log":
+                yield cast(answers.Log, json.loads(event.data))
+
+    def events(self, n: int, **only: str | None) -> list[answers.Event]:
+        return cast(list[answers.Event], self._items("/v1/events", n=n, **only))
+
+    def follow_events(self, n: int, **only: str | None) -> Iterator[answers.Event]:
+        """The newest events and new ones, through restarts of the control plane."""
+        for event in self._followed("/v1/events/follow", n=n, **only):
+            if event.kind == "event":
+                yield cast(answers.Event, json.loads(event.data))
 
     def disk(self) -> answers.DiskUse:
         return cast(answers.DiskUse, self._http.request("GET", "/v1/disk"))
@@ -243,6 +251,20 @@ class Client:
 
     def create_setup_link(self) -> answers.SetupLink:
         return cast(answers.SetupLink, self._http.request("POST", "/v1/setup/link"))
+
+    def _followed(self, path: str, **query: Any) -> Iterator["Event"]:
+        """The events of a stream, resumed where it ended; raises Away after a minute of silence."""
+        place, away_since = "", 0.0
+        while True:
+            try:
+                for event in self._http.events(path, **query, after=place or None):
+                    place, away_since = event.id or place, 0.0
+                    yield event
+            except Away:
+                away_since = away_since or time.monotonic()
+                if not place or time.monotonic() - away_since > PATIENCE_SECONDS:
+                    raise
+            time.sleep(AGAIN_SECONDS)
 
     def _items(self, path: str, **query: Any) -> list[Any]:
         items: list[Any] = self._http.request("GET", path, **query)["items"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from hythe import logs
 from hythe.engine.port import Instances
 from hythe.observe.collect import Collector
+from hythe.observe.sampler import Sampler
 
 log = logs.get("hythe.observe")
 
@@ -46,8 +47,11 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: collector.stop())
     gc.freeze()
+    sampler = Sampler(home)
+    sampler.start()
     log.info("log collector ready", home=home)
     collector.run()
+    sampler.stop()
     log.info("log collector stopped")
     return 0
 

@@ -14,13 +14,19 @@ class Apps:
     log_bytes: int  # most bytes of an app's log
     ids: frozenset[int] = frozenset()
     hosts: dict[str, int] = field(default_factory=dict)  # "shop.localhost", "a.example/b": app id
+    names: dict[str, int] = field(default_factory=dict)  # "shop": app id
 
     @classmethod
     def load(cls, home: Path) -> "Apps | None":
         """None before a control plane has told, and where a power failure left the file torn."""
         try:
             document = json.loads(apps_file(home).read_text())
-            return cls(document["log_bytes"], frozenset(document["ids"]), document["hosts"])
+            return cls(
+                document["log_bytes"],
+                frozenset(document["ids"]),
+                document["hosts"],
+                document.get("names", {}),
+            )
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 

@@ -50,4 +50,5 @@ class Directory:
         hosts |= {host: app_id for app_id, host in domains}
         ids = frozenset(app_id for app_id, _, _ in apps)
         self._gone &= ids  # an id may be given again
-        return Apps(self._settings.log_bytes, ids - self._gone, hosts)
+        names = {name: app_id for app_id, name, gone in apps if gone is None}
+        return Apps(self._settings.log_bytes, ids - self._gone, hosts, names)

@@ -81,7 +81,8 @@ class State:
 
 
 def as_json(census: Census, state: State) -> dict[str, Any]:
-    """For the control plane: all apps that had requests, times in seconds."""
+    """For the control plane and the collector: all apps that had requests, times in seconds; in
+    `times` requests by the microseconds that they stayed below."""
     return {
         "version": state.version,
         "routes": state.routes,
@@ -99,6 +100,7 @@ def as_json(census: Census, state: State) -> dict[str, Any]:
                 **{f"p{round(100 * q)}": total.seconds(q) for q in QUANTILES},
             }
             for app, total in sorted(census.totals.items())
+                "times": {upper_bound(i): n for i, n in enumerate(total.buckets) if n},
         },
     }
 

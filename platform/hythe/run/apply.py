@@ -109,6 +109,7 @@ class Applier:
                 self._stopper.halt(slots[slot_id], self._name(desired, slots[slot_id]))
             case do.RemoveStray(container_id):
                 self._engine.instances.remove(container_id)
+                self._note_stray(desired, container_id)
             case do.Finish(deployment_id):
                 self._rollout.finish(deployment_id)
             case do.Fail():
@@ -118,6 +119,15 @@ class Applier:
             case do.Erase():
                 self._eraser.erase(desired.app_id)
                 self._publisher.publish()
+
+    def _note_stray(self, desired: Desired, container_id: str) -> None:
+        with self._database.write() as tx:
+            tx.note(
+                "instance.stray",
+                f"Removed the container {container_id[:12]}, of which no row knows",
+                app_id=desired.app_id,
+                container=container_id,
+            )
 
     def _name(self, desired: Desired, slot: Slot) -> str:
         return self._names.instance(desired.app_name, slot.process, slot.index, slot.id)
@@ -233,6 +243,13 @@ class Applier:
             case do.MarkUp(_, said):
                 row.state, row.ready_at = "up", now()
                 self._changed(desired, slot, "up")
+                tx.note(
+                    "instance.lost",
+                    f"{slot.name}: its container was stopped or removed by somebody else; "
+                    "it is started again",
+                    app_id=desired.app_id,
+                    instance=slot.id,
+                )
                 self._prober.forget(slot.id)
                 if desired.rolling and desired.rolling.deployment_id == slot.deployment_id:
                     self._rollout.answered(slot, said)
@@ -240,7 +257,7 @@ class Applier:
                 row.state, row.started_at = "starting", now()
                 row.crashes, row.restarts, row.exit_code = crashes, restarts, exit_code
                 self._prober.forget(slot.id)
-                self._crash(tx, desired, slot, exit_code)
+                self._crash(tx, desired, slot, action)
             case do.MarkReturned(_, restarts):
                 row.ready_at, row.restarts = now(), restarts
                 self._prober.forget(slot.id)
@@ -248,7 +265,7 @@ class Applier:
                 row.state, row.retry_at = "crashed", until
                 row.crashes, row.exit_code = crashes, exit_code
                 self._prober.forget(slot.id)
-                self._crash(tx, desired, slot, exit_code)
+                self._crash(tx, desired, slot, action)
                 self._changed(desired, slot, "crashed")
             case do.Drain():
                 row.state, row.draining_at = "draining", now()
@@ -257,10 +274,37 @@ class Applier:
             case do.ForgetCrashes():
                 row.crashes = 0
 
-    def _crash(self, tx: Write, desired: Desired, slot: Slot, exit_code: int | None) -> None:
-        text = f"Process exited with status {exit_code}"
+    def _crash(
+        self, tx: Write, desired: Desired, slot: Slot, action: do.MarkRestarted | do.Park
+    ) -> None:
+        status = action.exit_code
+        text = "Process exited" + (f" with status {status}" if status is not None else "")
         self._say(desired.app_id, slot.name, self._release_of(desired, slot), text)
-        tx.note("instance.crash", f"{slot.name}: {text}", app_id=desired.app_id, instance=slot.id)
+        rest = ""
+        if isinstance(action, do.Park):
+            seconds = round((action.until - now()).total_seconds())
+            rest = f"; {action.crashes} crashes in a row, so it rests for {seconds} s"
+        tx.note(
+            "instance.crash",
+            f"{slot.name}: {text}{rest}",
+            app_id=desired.app_id,
+            instance=slot.id,
+            exit_code=status,
+            fix=f"See its last lines: `hythe logs -a {desired.app_name} -i {slot.name}`.",
+        )
+        if action.oom_killed:
+            self._oom(tx, desired, slot)
+
+    def _oom(self, tx: Write, desired: Desired, slot: Slot) -> None:
+        text = "R15 (Memory quota exceeded): the kernel killed it for memory"
+        self._say(desired.app_id, slot.name, self._release_of(desired, slot), f"Error {text}")
+        tx.note(
+            "instance.oom",
+            f"{slot.name}: {text}",
+            app_id=desired.app_id,
+            instance=slot.id,
+            fix="Use less memory, or raise HYTHE_INSTANCE_MEMORY and deploy again.",
+        )
 
     # Containers
 

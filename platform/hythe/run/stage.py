@@ -32,12 +32,15 @@ class RunStage:
         announce: Callable[[], None],
         isolate: Callable[[], None],
         forget: Sequence[Callable[[int], None]] = (),
+        looks: Sequence[Callable[[], None]] = (),
     ) -> None:
         """announce: called when a table is about to reach the routers, with other hosts perhaps."""
         queue = Queue()
         prober = Prober(queue.add)
         self._routers = Routers(
-            settings.control_socket, self._routers_changed, lambda v: publisher.overtake(v)
+            settings.control_socket,
+            self._routers_changed,
+            lambda v: publisher.overtake(v),
         )
 
         def send(table: RouteTable) -> None:
@@ -68,6 +71,7 @@ class RunStage:
             self._routers,
             queue,
             isolate,
+            looks,
         )
 
     def start(self) -> None:
