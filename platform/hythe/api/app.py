@@ -33,6 +33,7 @@ from hythe.api.v1 import (
     routing,
     session,
     setup,
+    sleep,
     state,
     tokens,
     traffic,
@@ -41,7 +42,7 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    buildpacks, domains, routing, traffic, metrics, certificates, deploy_keys, logs, events,
+    sleep, buildpacks, domains, routing, traffic, metrics, certificates, deploy_keys, logs, events,
     registries, disk, session, setup, tokens, account,
 )  # fmt: skip
 

@@ -249,6 +249,12 @@ class Instance(TypedDict):
     retry_at: str | None
 
 
+class Sleep(TypedDict):
+    after: int | None
+    state: str
+    since: str | None
+
+
 class Domain(TypedDict):
     host: str
     url: str | None  # none of a wildcard
@@ -286,12 +292,6 @@ class Log(TypedDict):
     cursor: str
 
 
-class Token(TypedDict):
-    id: int
-    name: str
-    scope: str
-    created_at: str
-    last_used_at: str | None
 class Event(TypedDict):
     id: int
     at: str
@@ -303,6 +303,12 @@ class Event(TypedDict):
     data: dict[str, Any]
 
 
+class Token(TypedDict):
+    id: int
+    name: str
+    scope: str
+    created_at: str
+    last_used_at: str | None
     revoked_at: str | None
 
 

@@ -63,6 +63,16 @@ class Client:
         answer = self._http.request("PATCH", _app(app, "formation"), body)
         return cast(list[answers.Process], answer["items"])
 
+    def sleep(self, app: str) -> answers.Sleep:
+        return cast(answers.Sleep, self._http.request("GET", _app(app, "sleep")))
+
+    def let_sleep(self, app: str, after: int) -> answers.Sleep:
+        path = _app(app, "sleep")
+        return cast(answers.Sleep, self._http.request("PUT", path, {"after": after}))
+
+    def keep_awake(self, app: str) -> answers.Sleep:
+        return cast(answers.Sleep, self._http.request("DELETE", _app(app, "sleep")))
+
     def instances(self, app: str) -> list[answers.Instance]:
         return cast(list[answers.Instance], self._items(_app(app, "instances")))
 

@@ -28,6 +28,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     releases,
     routing,
     setup,
+    sleep,
     tokens,
 )
 from hythe.cli.failure import Failure

@@ -12,6 +12,7 @@ from hythe.cli.failure import Misuse
 from hythe.cli.metrics import usage
 from hythe.cli.output import doing, print_json, span
 from hythe.cli.registry import AppOption, JsonOption, chosen, cli
+from hythe.cli.sleep import said
 from hythe.cli.waiting import until_live
 
 _CHANGE = re.compile(r"([A-Za-z0-9_-]+)(=-?|[+-])(\d+)")
@@ -38,7 +39,10 @@ def list_instances(app: AppOption = None, as_json: JsonOption = False) -> None:
         print(_heading(process, formation.get(process)))
         for instance in group:
             print(_line(instance, used.get(instance["name"])))
-    if not instances:
+    asleep = said(client.sleep(name))
+    if asleep:
+        print(f"{name} {asleep}.")
+    elif not instances:
         print("Nothing runs. Deploy: `git push hythe main`; scale: `hythe ps:scale web=1`.")
 
 

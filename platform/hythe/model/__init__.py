@@ -1,6 +1,15 @@
 """What should be, and what happened: all tables of the database."""
 
-from hythe.model.app import App, ChosenBuildpack, ConfigVar, DeployKey, Domain, Formation, Routing
+from hythe.model.app import (
+    App,
+    ChosenBuildpack,
+    ConfigVar,
+    DeployKey,
+    Domain,
+    Formation,
+    Routing,
+    Sleep,
+)
 from hythe.model.base import Base, now
 from hythe.model.certificate import Certificate
 from hythe.model.database import Bell, Database, Write
@@ -32,6 +41,7 @@ __all__ = [
     "Release",
     "Routing",
     "SetupCode",
+    "Sleep",
     "Source",
     "Table",
     "Token",

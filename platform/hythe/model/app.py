@@ -94,6 +94,20 @@ class ChosenBuildpack(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class Sleep(Base):
+    """An app whose web instances stop when no request comes for a while; the next one wakes it.
+
+    awake -> drowsy (requests are held, instances still run) -> asleep -> awake.
+    """
+
+    __tablename__ = "sleeps"
+
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True)
+    after: Mapped[int]  # seconds without a request
+    state: Mapped[str] = mapped_column(default="awake")
+    since: Mapped[datetime] = mapped_column(default=now)  # of the state
+
+
 class Routing(Base):
     """How the router handles an app's requests; without a row as it does by default."""
 

@@ -54,10 +54,12 @@ class Census:
     def __init__(self) -> None:
         self.totals: dict[str, Total] = {}  # by app; "" is what no route was for
         self._gauges: dict[int, dict[str, int]] = {}  # of each worker
+        self.served: set[str] = set()  # apps that had requests; whoever reports it empties it
 
     def take(self, worker: int, message: dict[str, Any]) -> None:
         for app, counts in message["apps"].items():
             self.totals.setdefault(app, Total()).add(counts)
+            self.served.add(app)
         self._gauges[worker] = {key: message[key] for key in ("clients", "tunnels", "held")}
 
     def forget(self, apps: Callable[[str], bool], workers: set[int]) -> None:
@@ -98,9 +100,9 @@ def as_json(census: Census, state: State) -> dict[str, Any]:
                 "errors": total.errors,
                 **dict(zip(COUNTERS, total.counters, strict=True)),
                 **{f"p{round(100 * q)}": total.seconds(q) for q in QUANTILES},
+                "times": {upper_bound(i): n for i, n in enumerate(total.buckets) if n},
             }
             for app, total in sorted(census.totals.items())
-                "times": {upper_bound(i): n for i, n in enumerate(total.buckets) if n},
         },
     }
 

@@ -14,7 +14,7 @@ from hythe import logs, network
 from hythe import names as n
 from hythe.engine.port import Engine
 from hythe.errors import AddressTaken, EngineError, EngineLacks, ImageMissing, NetworkFull
-from hythe.model import App, Database, Deployment, Instance, Release, Vault, Write, now
+from hythe.model import App, Database, Deployment, Instance, Release, Sleep, Vault, Write, now
 from hythe.names import Names
 from hythe.run import actions as do
 from hythe.run.boots import Boots
@@ -228,6 +228,9 @@ class Applier:
         """Give it the traffic, unless a newer deployment has taken over meanwhile."""
         if tx.get_one(Deployment, deployment_id).status == "rolling":
             tx.get_one(App, desired.app_id).serving_id = deployment_id
+            sleep = tx.get(Sleep, desired.app_id)
+            if sleep is not None:
+                sleep.state, sleep.since = "awake", now()  # who deploys wants to see it
 
     def _move(
         self,
@@ -240,9 +243,6 @@ class Applier:
         match action:
             case do.Start():  # it was up; out of the table before anything is done to it
                 row.state = "starting"
-            case do.MarkUp(_, said):
-                row.state, row.ready_at = "up", now()
-                self._changed(desired, slot, "up")
                 tx.note(
                     "instance.lost",
                     f"{slot.name}: its container was stopped or removed by somebody else; "
@@ -250,6 +250,9 @@ class Applier:
                     app_id=desired.app_id,
                     instance=slot.id,
                 )
+            case do.MarkUp(_, said):
+                row.state, row.ready_at = "up", now()
+                self._changed(desired, slot, "up")
                 self._prober.forget(slot.id)
                 if desired.rolling and desired.rolling.deployment_id == slot.deployment_id:
                     self._rollout.answered(slot, said)

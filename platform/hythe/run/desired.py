@@ -7,10 +7,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hythe.model import App, Deployment, Formation, Instance, Release
+from hythe.model import App, Deployment, Formation, Instance, Release, Sleep
 from hythe.spec import RELEASE_PROCESS, ReleaseSpec
 
 WEB = "web"
+ASLEEP = "asleep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,19 @@ def read(session: Session, app_id: int) -> Desired | None:
         app_id=app.id,
         app_name=app.name,
         destroyed=app.destroyed_at is not None,
-        serving=_group(session, serving, formation),
+        serving=_group(session, serving, _waking(session, app_id, formation)),
         rolling=_group(session, rolling, formation),
         slots=tuple(Slot.of(row) for row in slots),
     )
+
+
+def _waking(session: Session, app_id: int, formation: Mapping[str, int]) -> Mapping[str, int]:
+    """The formation without what sleeps. A release on its way is started all the same: it has to
+    show that it works."""
+    sleep = session.get(Sleep, app_id)
+    if sleep is None or sleep.state != ASLEEP:
+        return formation
+    return {process: count for process, count in formation.items() if process != WEB}
 
 
 def _group(

@@ -14,10 +14,12 @@ from hythe.model import (
     Database,
     Deployment,
     Domain,
+    Formation,
     Installation,
     Instance,
     Release,
     Routing,
+    Sleep,
     Table,
     Vault,
     Write,
@@ -26,7 +28,7 @@ from hythe.route_settings import RouteSettings
 from hythe.run.desired import WEB
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
-from hythe.wire import SERVE, Route, RouteTable, Target, Version
+from hythe.wire import HOLD, SERVE, Route, RouteTable, Target, Version
 from hythe.wire import Certificate as WireCertificate
 
 KEPT = 20
@@ -195,6 +197,11 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
         elif instance.crashes:
             crashed.add(instance.app_id)
     handling = {row.app_id: row for row in session.scalars(select(Routing))}
+    resting = {
+        app_id
+        for app_id, state in _sleepers(session).items()
+        if app_id not in crashed and (state != "awake" or app_id not in targets)
+    }
     routes = [
         Route(
             app=name,
@@ -207,7 +214,7 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
                     (settings.app_host(name), *hosts.get(app_id, [])),
                 )
             ),
-            mode=handling[app_id].mode if app_id in handling else SERVE,
+            mode=_mode(handling.get(app_id), resting=app_id in resting),
             settings=RouteSettings.from_json(
                 handling[app_id].settings if app_id in handling else {}
             ),
@@ -218,6 +225,24 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
         app="hythe", hosts=(settings.control_host,), error="H32", redirect=settings.control_url
     )
     return (*routes, control)
+
+
+def _sleepers(session: Session) -> dict[int, str]:
+    """The states of apps that may sleep, and would serve if they were awake."""
+    web = and_(Formation.app_id == Sleep.app_id, Formation.process == WEB, Formation.quantity > 0)
+    query = (
+        select(Sleep.app_id, Sleep.state)
+        .join(Formation, web)
+        .join(App, App.id == Sleep.app_id)
+        .where(App.serving_id.is_not(None))
+    )
+    return {app_id: state for app_id, state in session.execute(query)}
+
+
+def _mode(row: Routing | None, *, resting: bool) -> str:
+    """What somebody chose; requests of an app that sleeps or wakes are held."""
+    mode = row.mode if row is not None else SERVE
+    return HOLD if mode == SERVE and resting else mode
 
 
 def _shown(certificates: Iterable[Certificate], hosts: Iterable[str]) -> Iterator[WireCertificate]:
