@@ -23,6 +23,7 @@ from hythe.observe.collection import Collection
 from hythe.observe.directory import Directory
 from hythe.observe.noticing import Noticing
 from hythe.observe.reader import LogReader
+from hythe.observe.scaler import Scaler
 from hythe.observe.store import LogStore
 from hythe.release.changes import ReleaseChanges
 from hythe.release.stage import ReleaseStage
@@ -142,7 +143,7 @@ def _stages(
         say=store.say,
         announce=directory.refresh,
         isolate=isolate,
-        looks=[Noticing(settings, database).look],
+        looks=[Noticing(settings, database).look, Scaler(settings, database).look],
         forget=[build.forget, release.forget, directory.forget, store.remove],
     )
     with database.write() as tx:

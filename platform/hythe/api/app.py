@@ -13,6 +13,7 @@ from hythe.api.gate import Gate
 from hythe.api.v1 import (
     account,
     apps,
+    autoscale,
     buildpacks,
     builds,
     certificates,
@@ -42,8 +43,8 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    sleep, buildpacks, domains, routing, traffic, metrics, certificates, deploy_keys, logs, events,
-    registries, disk, session, setup, tokens, account,
+    autoscale, sleep, buildpacks, domains, routing, traffic, metrics, certificates, deploy_keys,
+    logs, events, registries, disk, session, setup, tokens, account,
 )  # fmt: skip
 
 

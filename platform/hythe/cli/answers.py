@@ -249,6 +249,14 @@ class Instance(TypedDict):
     retry_at: str | None
 
 
+class Autoscale(TypedDict):
+    process: str
+    low: int
+    high: int
+    p95: float | None
+    cpu: int | None
+
+
 class Sleep(TypedDict):
     after: int | None
     state: str

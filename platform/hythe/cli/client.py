@@ -63,6 +63,17 @@ class Client:
         answer = self._http.request("PATCH", _app(app, "formation"), body)
         return cast(list[answers.Process], answer["items"])
 
+    def autoscales(self, app: str) -> list[answers.Autoscale]:
+        return cast(list[answers.Autoscale], self._items(_app(app, "autoscale")))
+
+    def autoscale(self, app: str, process: str, body: dict[str, Any]) -> answers.Autoscale:
+        path = _app(app, "autoscale", process)
+        return cast(answers.Autoscale, self._http.request("PUT", path, body))
+
+    def scale_by_hand(self, app: str, process: str) -> list[answers.Autoscale]:
+        answer = self._http.request("DELETE", _app(app, "autoscale", process))
+        return cast(list[answers.Autoscale], answer["items"])
+
     def sleep(self, app: str) -> answers.Sleep:
         return cast(answers.Sleep, self._http.request("GET", _app(app, "sleep")))
 

@@ -11,6 +11,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     account,
     apply,
     apps,
+    autoscale,
     buildpacks,
     builds,
     certs,

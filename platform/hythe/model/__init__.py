@@ -2,6 +2,7 @@
 
 from hythe.model.app import (
     App,
+    Autoscale,
     ChosenBuildpack,
     ConfigVar,
     DeployKey,
@@ -23,6 +24,7 @@ from hythe.model.vault import Vault
 __all__ = [
     "ENDED",
     "App",
+    "Autoscale",
     "Base",
     "Bell",
     "Build",

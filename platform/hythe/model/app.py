@@ -94,6 +94,22 @@ class ChosenBuildpack(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class Autoscale(Base):
+    """Between how many instances a process type is scaled, and by what: p95 or cpu."""
+
+    __tablename__ = "autoscales"
+    __table_args__ = (UniqueConstraint("app_id", "process"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    process: Mapped[str]
+    low: Mapped[int]
+    high: Mapped[int]
+    p95: Mapped[float | None]  # seconds
+    cpu: Mapped[int | None]  # percent of an instance's limit
+    changed_at: Mapped[datetime | None]  # when the formation was last changed by it
+
+
 class Sleep(Base):
     """An app whose web instances stop when no request comes for a while; the next one wakes it.
 

@@ -245,7 +245,7 @@ class Applier:
                 row.state = "starting"
                 tx.note(
                     "instance.lost",
-                    f"{slot.name}: its container was stopped or removed by somebody else; "
+                    f"{slot.name}: its container was stopped or removed from outside; "
                     "it is started again",
                     app_id=desired.app_id,
                     instance=slot.id,
