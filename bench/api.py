@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+from sqlalchemy import create_engine, text
+
 from bench import crowd, page, postgres
 from bench.figure import Figure
 from bench.installation import ROOT, free_port
@@ -86,6 +88,11 @@ def fill(settings: Settings) -> str:
     with database.write() as tx:
         token = mint(tx, "bench", "manage")[1]
     database.close()
+    if settings.database_url:  # what the server does by itself, a minute after so many changes
+        rest = create_engine(settings.database_url, isolation_level="AUTOCOMMIT")
+        with rest.connect() as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+        rest.dispose()
     return token
 
 

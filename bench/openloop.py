@@ -1,7 +1,7 @@
 """Asks at a fixed rate, whatever the answers do: `python -m bench.openloop PORT RATE SECONDS HOST`.
 
 A request's latency counts from the moment when it was due, so that a stall is seen by all that it
-held up. Prints a JSON list of latencies in milliseconds.
+held up. Prints JSON: how many requests were answered, and the p50, p99 and p99.9 in milliseconds.
 """
 
 import asyncio
@@ -79,6 +79,12 @@ class Load:
         await asyncio.sleep(0.3)
 
 
+def percentiles(latencies: list[float]) -> dict[str, float]:
+    """By name: p50, p99, p99.9. In the unit of what is given, which must not be empty."""
+    ordered = sorted(latencies)
+    return {f"p{p:g}": ordered[int(len(ordered) * p / 100)] for p in (50, 99, 99.9)}
+
+
 def main() -> None:
     port, rate, seconds, host = (
         int(sys.argv[1]),
@@ -88,7 +94,7 @@ def main() -> None:
     )
     load = Load(host, rate)
     uvloop.run(load.run(port, seconds))
-    print(json.dumps([round(latency, 3) for latency in load.latencies]))
+    print(json.dumps({"answered": len(load.latencies), **percentiles(load.latencies)}))
 
 
 if __name__ == "__main__":

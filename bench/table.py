@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.figure import Figure, ratios
+from bench.openloop import percentiles
 from bench.route_plane import RoutePlane
 from hythe.route.tally import Tally
 from hythe.wire import Route, RouteTable, TableChange, Target
@@ -173,9 +174,9 @@ def _changes(folder: Path, port: int, pairs: int) -> list[Figure]:
     try:
         rate = statistics.median(_closed_loop(router.port) / SECONDS for _ in range(3)) / 2
         for _ in range(pairs):
-            quiet.append(_p99(_open_loop(router.port, rate)))
+            quiet.append(_p99_at(router.port, rate))
             with _storm(router) as storm:
-                busy.append(_p99(_open_loop(router.port, rate)))
+                busy.append(_p99_at(router.port, rate))
             acks += storm.seconds
     finally:
         router.stop()
@@ -183,7 +184,7 @@ def _changes(folder: Path, port: int, pairs: int) -> list[Figure]:
         Figure("half load", [rate], "requests/s"),
         Figure("ack of a change by all workers, median", [statistics.median(acks) * 1000], "ms",
                ("<=", 20)),
-        Figure("ack of a change by all workers, p99", [_p99(acks) * 1000], "ms"),
+        Figure("ack of a change by all workers, p99", [percentiles(acks)["p99"] * 1000], "ms"),
         Figure("p99 at half load", quiet, "ms"),
         Figure(f"p99 with {CHANGES} changes a second / without", ratios(busy, quiet), "",
                ("<=", 1.10)),
@@ -241,19 +242,16 @@ def _closed_loop(port: int) -> int:
     return int(found[1])
 
 
-def _open_loop(port: int, rate: float) -> list[float]:
+def _p99_at(port: int, rate: float) -> float:
+    """Milliseconds, counted from when a request was due."""
     command = [sys.executable, "-m", "bench.openloop", str(port), str(rate), str(SECONDS), HOST]
     done = subprocess.run(
         ["taskset", "-c", LOAD_CORE, *command], capture_output=True, text=True, check=True
     )
-    latencies: list[float] = json.loads(done.stdout)
-    if len(latencies) < rate * SECONDS * 0.95:
-        raise SystemExit(f"only {len(latencies)} of {rate * SECONDS:.0f} requests were answered")
-    return latencies
-
-
-def _p99(values: list[float]) -> float:
-    return sorted(values)[int(len(values) * 0.99)]
+    found: dict[str, float] = json.loads(done.stdout)
+    if found["answered"] < rate * SECONDS * 0.95:
+        raise SystemExit(f"{found['answered']} of {rate * SECONDS:.0f} requests were answered")
+    return found["p99"]
 
 
 def _resident(pid: int) -> float:

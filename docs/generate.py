@@ -10,6 +10,7 @@ import typer
 from hythe import errors
 from hythe.cli.main import cli
 from hythe.environment import LIMITS
+from hythe.process_settings import ProcessSettings
 from hythe.route_settings import RouteSettings
 from hythe.settings import Settings
 
@@ -94,6 +95,25 @@ def routing() -> str:
     return "\n".join(lines) + "\n"
 
 
+def processes() -> str:
+    """The page about the settings of process types, in the order in which they are declared."""
+    lines = [
+        "# Settings of process types",
+        NOTE,
+        "How the instances of a process type are replaced and stopped. `hythe ps:set TYPE "
+        "KEY=VALUE ...` sets them, `ps:unset` goes back; without one, `formation.TYPE.settings` of "
+        "the release's app.json counts, then the default. "
+        "[Deploys](../how-to/deploys.md) says what they do.",
+        "",
+        "| key | default | meaning | values |",
+        "|---|---|---|---|",
+    ]
+    for key, knob in ProcessSettings.KNOBS.items():
+        name = key.replace("_", "-")
+        lines.append(f"| `{name}` | {knob.default} | {knob.about} | {knob.range} |")
+    return "\n".join(lines) + "\n"
+
+
 def command_line() -> str:
     """The page about the commands, in the order of their names."""
     program = typer.main.get_command(cli)
@@ -137,6 +157,7 @@ PAGES = {
     "settings.md": settings,
     "errors.md": error_codes,
     "routing.md": routing,
+    "processes.md": processes,
 }
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from hythe.appjson import AppJson
 from hythe.model import (
     App,
     Base,
@@ -65,6 +66,7 @@ def make_release(
     processes: dict[str, str] | None = None,
     config: dict[str, str] | None = None,
     image: str = "sha256:one",
+    about: AppJson | None = None,
 ) -> Release:
     build = make_build(tx, app, processes, image)
     release = Release(
@@ -75,7 +77,7 @@ def make_release(
         source_id=build.source_id,
         image=image,
         config=vault.seal_map(config or {}),
-        spec=ReleaseSpec.freeze(build, None, settings).to_json(),
+        spec=ReleaseSpec.freeze(build, None, settings, about).to_json(),
         created_by="test",
     )
     tx.add(release)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+from bench.openloop import percentiles
 from bench.router.app import PAYLOAD
 from bench.router.contest import HOST, LOAD_CORE, ROOT, Running
 from bench.router.part import LIVE, Part, Terms
@@ -32,9 +33,8 @@ def _follow(router: Running, terms: Terms) -> dict[str, float]:
     command = _command("events", router, terms.seconds, 50)
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     spent = router.cpu() - before
-    late = sorted(json.loads(done.stdout))
-    found = {f"p{p:g}": late[int(len(late) * p / 100)] for p in (50, 99, 99.9)}
-    return {**found, "us": spent / len(late)}
+    found: dict[str, float] = json.loads(done.stdout)
+    return {"us": spent / found.pop("count"), **found}
 
 
 def _talk(router: Running, terms: Terms) -> dict[str, float]:
@@ -91,8 +91,8 @@ _UPGRADE = (
 )
 
 
-async def _events(port: int, seconds: float, count: int) -> list[float]:
-    """Milliseconds from when an event was sent."""
+async def _events(port: int, seconds: float, count: int) -> dict[str, float]:
+    """How many arrived, and how late: percentiles in milliseconds from when one was sent."""
     late: list[float] = []
     end = time.monotonic() + seconds
 
@@ -105,7 +105,7 @@ async def _events(port: int, seconds: float, count: int) -> list[float]:
         writer.close()
 
     await asyncio.gather(*(follow() for _ in range(count)))
-    return late
+    return {"count": len(late), **percentiles(late)}
 
 
 async def _echo(port: int, seconds: float, count: int) -> int:

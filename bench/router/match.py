@@ -63,9 +63,11 @@ def _take_turn(parts: Sequence[Part], turn: int, pairs: int, terms: Terms) -> No
         routers = [r for r in terms.routers if not part.only or r.name in part.only]
         first = turn % len(routers) if routers else 0
         for router in routers[first:] + routers[:first]:
-            print(f"{turn + 1}/{pairs} {part.title}: {router.name}", file=sys.stderr)
+            print(f"{turn + 1}/{pairs} {part.title}: {router.name}", end="", file=sys.stderr)
             for what, value in _run(part, router, terms).items():
+                print(f" {value:.4g} {what}", end="", file=sys.stderr, flush=True)
                 terms.samples[router.name, part.name, what].append(value)
+            print(file=sys.stderr)
 
 
 def _run(part: Part, router: Running, terms: Terms) -> dict[str, float]:

@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from hythe import names
 from hythe.errors import AppJsonError, InvalidName, MissingConfig
+from hythe.healthcheck import HealthCheck, Kind
+from hythe.process_settings import ProcessSettings, with_text
+from hythe.route_settings import BadSetting
 
 LARGEST = 64 * 1024  # bytes
 SECRET_BYTES = 32
@@ -54,25 +57,70 @@ class Variable(Part):
 class Process(Part):
     quantity: int | None = Field(None, ge=0, le=1000)
     size: str | None = None
+    settings: dict[str, str | int] = Field(default_factory=dict)  # as `ps:set` takes them
 
     unsupported = frozenset({"size", "max_parallel"})
 
 
 class Check(Part):
-    """When an instance is ready. Hythe asks until boot time is over; see run/health.py."""
+    """Whether an instance is ready (`startup`), or still well (`liveness`); see run/health.py."""
 
-    type: str = "startup"
+    type: Literal["startup", "readiness", "liveness"] = "startup"
     path: str = Field("/", pattern=r"^/[!-~]*$", max_length=1000)
+    host: str = Field("", pattern=r"^[A-Za-z0-9.:_-]*$", max_length=253)
     port: int | None = Field(None, ge=1, le=65535)
+    status: int | str | None = Field(None, description="200, or a range: 200-399")
+    content: str | None = Field(None, max_length=1000)
+    listening: bool = False
+    command: list[str] | None = Field(None, min_length=1, max_length=100)
+    uptime: float | None = Field(None, ge=0, le=3600)
+    timeout: float = Field(15, ge=0.1, le=300)
+    wait: float = Field(0, ge=0, le=3600)
+    initialDelay: float = Field(0, ge=0, le=3600)
+    attempts: int = Field(3, ge=1, le=100)
     name: str = ""
-    attempts: int | None = None
-    timeout: int | None = None
-    wait: int | None = None
-    initialDelay: int | None = None
-    content: str | None = None
-    command: list[str] | None = None
 
-    unsupported = frozenset({"attempts", "timeout", "wait", "initialDelay", "content", "command"})
+    @field_validator("status")
+    @classmethod
+    def _is_status(cls, value: int | str | None) -> int | str | None:
+        low, high = _statuses(value)
+        if not 100 <= low <= high <= 599:
+            raise ValueError("should be a status, or a range of them such as 200-399")
+        return value
+
+    @property
+    def health(self) -> HealthCheck:
+        kind: Kind = "http"
+        if self.command:
+            kind = "command"
+        elif self.listening:
+            kind = "tcp"
+        elif self.uptime is not None:
+            kind = "running"
+        lowest, highest = _statuses(self.status)
+        return HealthCheck(
+            kind=kind,
+            path=self.path,
+            host=self.host,
+            port=self.port,
+            lowest=lowest,
+            highest=highest,
+            content=self.content or "",
+            command=tuple(self.command or ()),
+            timeout=self.timeout,
+            wait=self.wait,
+            initial_delay=self.initialDelay,
+            attempts=self.attempts,
+            uptime=1.0 if self.uptime is None else self.uptime,
+        )
+
+
+def _statuses(value: int | str | None) -> tuple[int, int]:
+    """The lowest and the highest status that passes; (0, 0) is none."""
+    if value is None:
+        return 100, 499
+    match = re.fullmatch(r"(\d{3})(?:-(\d{3}))?", str(value))
+    return (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
 
 
 _DEFAULT = Check()
@@ -134,6 +182,7 @@ class AppJson(Part):
         for section in ("formation", "healthchecks"):
             for key in getattr(made, section):
                 _named(cls.what, (section, key), names.process_type, key)
+        made.process_settings()
         return made
 
     def warnings(self, path: Path = ()) -> Iterator[str]:
@@ -142,15 +191,32 @@ class AppJson(Part):
                 yield f"{self.what}: {text}"
         for kind, checks in self.healthchecks.items():
             for number, one in enumerate(checks):
-                if one is not self.check:
-                    where = dotted(("healthchecks", kind, number))
-                    yield f"{self.what}: `{where}` was left out; one check of web is asked so far."
+                where = dotted(("healthchecks", kind, number))
+                if one is not self.asked(kind, one.type):
+                    yield f"{self.what}: `{where}` was left out; the first of its type counts."
+                elif one.type == "liveness" and one.health.kind == "running":
+                    yield f"{self.what}: `{where}` was left out; what ends is restarted anyway."
 
     @property
     def check(self) -> Check:
         """How to ask a web instance whether it is ready."""
-        checks = self.healthchecks.get("web", [])
-        return next((one for one in checks if one.type in ("startup", "readiness")), _DEFAULT)
+        return self.asked("web", "startup") or _DEFAULT
+
+    def asked(self, process: str, kind: str) -> Check | None:
+        """The check of a process type; `readiness` is another word for `startup`."""
+        kinds = ("liveness",) if kind == "liveness" else ("startup", "readiness")
+        checks = self.healthchecks.get(process, [])
+        return next((one for one in checks if one.type in kinds), None)
+
+    def health(self) -> dict[str, dict[str, HealthCheck]]:
+        """What is asked: {process type: {"startup" or "liveness": check}}."""
+        found: dict[str, dict[str, HealthCheck]] = {}
+        for process in self.healthchecks:
+            for kind in ("startup", "liveness"):
+                one = self.asked(process, kind)
+                if one is not None and (kind, one.health.kind) != ("liveness", "running"):
+                    found.setdefault(process, {})[kind] = one.health
+        return found
 
     def require(self, present: Collection[str], app: str) -> None:
         """Raise MissingConfig unless each required key has a value, a generator or is present."""
@@ -180,6 +246,24 @@ class AppJson(Part):
             elif one.generator:
                 values[key] = secrets.token_hex(SECRET_BYTES)
         return values
+
+    def process_settings(self) -> dict[str, dict[str, Any]]:
+        """The settings of each process type, as they are kept; raises AppJsonError."""
+        found: dict[str, dict[str, Any]] = {}
+        for kind, process in self.formation.items():
+            values: dict[str, Any] = {}
+            for key, value in process.settings.items():
+                try:
+                    values = with_text(values, key, str(value))
+                except BadSetting as error:
+                    where = dotted(("formation", kind, "settings"))
+                    known = ", ".join(each.replace("_", "-") for each in ProcessSettings.KNOBS)
+                    raise AppJsonError(
+                        f"{self.what}: {where}: {error}.", f"The settings are {known}."
+                    ) from None
+            if values:
+                found[kind] = values
+        return found
 
     def quantities(self) -> dict[str, int]:
         return {

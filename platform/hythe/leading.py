@@ -65,6 +65,11 @@ class Leading:
         self._complained = -COMPLAIN_SECONDS
 
     @property
+    def stages(self) -> Sequence[Stage]:
+        """Those that run here."""
+        return tuple(self._stages)
+
+    @property
     def leads(self) -> bool:
         return bool(self._stages)
 

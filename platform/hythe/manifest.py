@@ -16,6 +16,7 @@ from hythe.appjson import AppJson, Check, Part
 from hythe.errors import AppJsonError, HytheError, ProcfileError
 from hythe.wire import place_of
 
+CHECKS = ("startup", "liveness")
 SECRET = "[secret]"  # stands for every value of a config var
 
 
@@ -95,12 +96,24 @@ class Manifest(AppJson):
         return "".join(f"{process}: {line}\n" for process, line in commands.items())
 
     def app_json_text(self) -> str | None:
-        """What goes along with the source: the health check. Other sections apply by themselves,
-        and what was left out has been said of the manifest."""
-        if not self.healthchecks:
-            return None
-        check = self.check.model_dump(include={"type", "path", "port"}, exclude_none=True)
-        return json.dumps({"healthchecks": {"web": [check]}})
+        """What goes along with the source: health checks, and settings of process types. Other
+        sections apply by themselves, and what was left out has been said of the manifest."""
+        checks = {
+            process: [
+                one.model_dump(include=set(Check.model_fields), exclude_defaults=True)
+                for kind in CHECKS
+                if (one := self.asked(process, kind)) is not None
+            ]
+            for process in self.healthchecks
+        }
+        settings = {
+            process: {"settings": one.settings}
+            for process, one in self.formation.items()
+            if one.settings
+        }
+        sections = {"healthchecks": checks, "formation": settings}
+        sent = {key: value for key, value in sections.items() if value}
+        return json.dumps(sent) if sent else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +124,7 @@ class Now:
     source: str | None = None  # see describe
     login: str | None = None  # of the source's git URL
     procfile: str | None = None  # that was sent along with the source
-    check: Check = field(default_factory=Check)
+    about: AppJson = field(default_factory=AppJson)  # app.json of its source
     env: Mapping[str, str] = field(default_factory=dict)
     formation: Mapping[str, int] = field(default_factory=dict)
     domains: frozenset[str] = frozenset()
@@ -158,14 +171,32 @@ def source_changes(
         changes.append(Change("source.login", SECRET, SECRET))
     before = procfile.parse(now.procfile) if now.procfile else {}
     changes += _section("processes", before, manifest.commands() or {})
+    if manifest.has("formation"):
+        changes += _section("settings", _settings(now.about), _settings(manifest))
     if manifest.healthchecks or isinstance(manifest.source, ManifestImage):
-        old, new = now.check, manifest.check
-        changes += _section(
-            "healthchecks.web[0]",
-            {"path": old.path, "port": old.port},
-            {"path": new.path, "port": new.port},
-        )
+        earlier, later = _checks(now.about), _checks(manifest)
+        for name in sorted(earlier.keys() | later.keys()):
+            changes += _section(name, earlier.get(name, {}), later.get(name, {}))
     return changes
+
+
+def _checks(about: AppJson) -> dict[str, dict[str, object]]:
+    """What is asked, by its path: web's startup check is there in any case."""
+    found = {"healthchecks.web[0]": about.check.model_dump(exclude={"type"})}
+    for process in about.healthchecks:
+        for kind in CHECKS:
+            one = about.asked(process, kind)
+            if one is not None and one is not about.check:
+                found[f"healthchecks.{process}.{kind}"] = one.model_dump(exclude={"type"})
+    return found
+
+
+def _settings(about: AppJson) -> dict[str, object]:
+    return {
+        f"{process}.{key}": value
+        for process, one in about.formation.items()
+        for key, value in one.settings.items()
+    }
 
 
 def _same(before: str | None, after: str | None) -> bool:

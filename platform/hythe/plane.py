@@ -69,6 +69,7 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
         check_login=docker.connect().images.check_login,
         certificate=lambda: listener.certificate if listener is not None else None,
         leads=lambda: leading.leads,
+        running=lambda: next((s for s in leading.stages if isinstance(s, RunStage)), None),
     )
     app = create_app(context)
 

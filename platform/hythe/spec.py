@@ -6,12 +6,13 @@ never restarts, what already runs. `format` is raised when the document's meanin
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hythe import names as n
-from hythe.appjson import Check
+from hythe.appjson import AppJson
 from hythe.engine.port import ContainerSpec, Limits
+from hythe.healthcheck import HealthCheck
 from hythe.model import App, Build, Release
 from hythe.names import Names
 from hythe.settings import Settings
@@ -19,6 +20,7 @@ from hythe.settings import Settings
 FORMAT = 1
 PORT = 5000
 RELEASE_PROCESS = "release"
+WEB_STARTUP = ("web", "startup")  # asked in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,13 @@ class ReleaseSpec:
     commit: str | None
     exposed: tuple[int, ...] = ()  # TCP ports that the image declares
     health_path: str = "/"
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by process type
+    checks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # see AppJson.health
     format: int = FORMAT
 
     @classmethod
     def freeze(
-        cls, build: Build, commit: str | None, settings: Settings, check: Check | None = None
+        cls, build: Build, commit: str | None, settings: Settings, about: AppJson | None = None
     ) -> "ReleaseSpec":
         """The spec of a finished build under today's settings.
 
@@ -53,7 +57,8 @@ class ReleaseSpec:
         result = build.result or {}
         exposed = result.get("exposed") or []
         own_port = result["kind"] != "buildpacks" and len(exposed) == 1
-        check = check or Check()
+        about = about or AppJson()
+        check = about.check
         return cls(
             kind=result["kind"],
             launch=tuple(result["launch"]),
@@ -69,6 +74,11 @@ class ReleaseSpec:
             commit=commit,
             exposed=tuple(exposed) if result["kind"] != "buildpacks" else (),
             health_path=check.path,
+            settings=about.process_settings(),
+            checks={
+                process: {kind: asdict(check) for kind, check in kinds.items()}
+                for process, kinds in about.health().items()
+            },
         )
 
     @classmethod
@@ -81,6 +91,13 @@ class ReleaseSpec:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def check(self, process: str, kind: str) -> HealthCheck | None:
+        """What an instance is asked: `startup`, until it is ready, or `liveness`, from then on."""
+        document = self.checks.get(process, {}).get(kind)
+        if document is not None:
+            return HealthCheck.of(document)
+        return HealthCheck(path=self.health_path) if (process, kind) == WEB_STARTUP else None
 
     def invocation(self, process: str) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
         """Entrypoint and command of a process; None is the image's own."""

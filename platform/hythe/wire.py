@@ -13,7 +13,9 @@ at least once a second (its lease), and as soon as a retired target has no reque
     control -> router   {"type": "change", "after": [E, S], "version": [E, S],
                          "routes": [...], "gone": [APP, ...]}
     router  -> control  {"type": "report", "version": [E, S], "in_flight": {TARGET_ID: N, ...},
-                         "waiting": [APP, ...], "served": [APP, ...]}
+                         "waiting": [APP, ...], "served": [APP, ...],
+                         "watched": {WATCH: {RELEASE: {"requests": N, "failed": N,
+                                     "errors": {CODE: N}, "times": {MICROSECONDS: N}}}}}
     router  -> control  {"type": "refused", "version": [E, S] | null, "reason": TEXT}
 
 In `waiting` are the apps of which requests are held, told as soon as the first one is; in `served`
@@ -21,6 +23,9 @@ those of which requests have ended since the last report. A router that tells th
 
 A change goes only to a router that said `changes`, and counts only on top of the version in
 `after`; a router that has another says hello again, and gets the whole table.
+
+While a route has a `watch`, what it is asked is counted under that word, by release, from nought on
+when the word is new. `times` counts requests by a bound, in microseconds, that they stayed below.
 
 Readers ignore keys and messages that they do not know, so that neighbouring versions understand
 each other.
@@ -99,6 +104,7 @@ class Route:
     settings: RouteSettings = NOTHING_SET
     certificates: tuple[Certificate, ...] = ()
     challenges: tuple[tuple[str, str], ...] = ()  # (token, text) for ACME's HTTP-01
+    watch: str = ""  # count its requests under this word, such as "d57"
 
     def to_json(self) -> dict[str, Any]:
         document: dict[str, Any] = {
@@ -117,6 +123,8 @@ class Route:
             document["certificates"] = [made.to_json() for made in self.certificates]
         if self.challenges:
             document["challenges"] = dict(self.challenges)
+        if self.watch:
+            document["watch"] = self.watch
         return document
 
 
@@ -256,6 +264,7 @@ def _route(item: Any, at: str) -> Route:
             for i, certificate in enumerate(_list(route, "certificates", at))
         ),
         challenges=_challenges(route.get("challenges", {}), f"{at}.challenges"),
+        watch=_str(route, "watch", at, ""),
     )
 
 

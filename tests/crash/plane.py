@@ -18,9 +18,10 @@ from hythe.names import LABEL_INSTANCE, Names
 from hythe.run import desired, observe
 from hythe.run.apply import Applier
 from hythe.run.erase import Eraser
-from hythe.run.health import Answer
+from hythe.run.health import Answer, Life
 from hythe.run.plan import Plan, plan
 from hythe.run.publish import Publisher
+from hythe.run.traffic import Traffic
 from hythe.settings import Settings
 from hythe.wire import RouteTable, Version
 
@@ -86,6 +87,7 @@ class Router:
     table: RouteTable | None = None
     acks: bool = True
     open_requests: Counter[str] = field(default_factory=Counter)
+    counts: dict[str, dict[str, Traffic]] = field(default_factory=dict)  # by watch and release
 
     def send(self, table: RouteTable) -> None:
         if self.table is None or table.version > self.table.version:
@@ -96,6 +98,9 @@ class Router:
 
     def in_flight(self) -> Counter[str]:
         return self.open_requests
+
+    def watched(self, word: str) -> dict[str, Traffic]:
+        return self.counts.get(word, {})
 
     def serving(self, app: str) -> set[str]:
         """The releases that answer for an app; every target must be there and be the app's own."""
@@ -119,7 +124,12 @@ class PlayedProber:
 
     def watch(self, *_args: object) -> None: ...
 
+    def tend(self, *_args: object) -> None: ...
+
     def forget(self, _instance_id: int) -> None: ...
+
+    def lives(self, _instance_ids: frozenset[int]) -> dict[int, Life]:
+        return {}
 
     def answers(self, instance_ids: frozenset[int]) -> dict[int, Answer]:
         answers = {}
@@ -166,6 +176,7 @@ class Plane:
             self.publisher,
             Eraser(settings, self.database, self.engine, self.names, ()),
             lambda *_: None,
+            router.watched,
         )
 
     def look(self, app_id: int, later: float = 0.0) -> tuple[desired.Desired, Plan] | None:
@@ -182,6 +193,7 @@ class Plane:
             app_id,
             frozenset(slot.id for slot in wanted.slots),
             free_starts=4,
+            rolling=wanted.rolling.deployment_id if wanted.rolling else None,
         )
         return wanted, plan(wanted, seen, now() + timedelta(seconds=later), 30)
 
@@ -192,7 +204,7 @@ class Plane:
             check()
             self.publisher.refresh()
             look = self.look(app_id, later=float(passes))
-            if look is None or not (look[1].actions or look[0].rolling or _moving(look[0])):
+            if look is None or not (look[1].actions or _moving(look[0])):
                 return passes
             self.applier.apply(*_pair(look))
         raise AssertionError(f"no fixed point: {look}")
@@ -207,7 +219,8 @@ def _pair(look: tuple[desired.Desired, Plan]) -> tuple[desired.Desired, Any]:
 
 
 def _moving(wanted: desired.Desired) -> bool:
-    return any(slot.state not in ("up", "crashed") for slot in wanted.slots)
+    unsettled = any(slot.state not in ("up", "crashed") for slot in wanted.slots)
+    return unsettled or wanted.rolling is not None or wanted.counting is not None
 
 
 def app_row(database: Database, app_id: int) -> App:

@@ -8,9 +8,12 @@ from builders import make_app, make_deployment, make_formation, make_release
 from plane import Killed, Plane, Router, app_row
 from sqlalchemy import select
 
+from hythe.appjson import AppJson
 from hythe.engine.memory import Memory
 from hythe.model import App, Deployment, Formation, Vault, now
+from hythe.run.traffic import Traffic
 from hythe.settings import Settings
+from hythe.transcript import Transcript
 
 WEB = 2
 
@@ -33,11 +36,13 @@ class Scene:
             make_formation(tx, app, web=WEB)
             self.app_id = app.id
 
-    def deploy(self, version: int, image: str = "sha256:one") -> int:
+    def deploy(self, version: int, image: str = "sha256:one", about: AppJson | None = None) -> int:
         """Hand a new release to the run stage."""
         with self.database.write() as tx:
             app = tx.get_one(App, self.app_id)
-            release = make_release(tx, self.vault, self.settings, app, version=version, image=image)
+            release = make_release(
+                tx, self.vault, self.settings, app, version=version, image=image, about=about
+            )
             return make_deployment(tx, app, release, "rolling").id
 
     def plane(self, kill_at: int | None = None) -> Plane:
@@ -198,3 +203,62 @@ def test_scaling_makes_and_removes_the_highest(scene: Scene) -> None:
         scene.settle()
         assert scene.running() == ["1"] * quantity
     assert app_row(scene.database, scene.app_id).serving_id is not None
+
+
+def test_what_a_switch_cost_is_stored_whenever_it_is_killed(
+    fresh: Callable[[], Settings], settings: Settings
+) -> None:
+    def play(step: int) -> bool:
+        scene = Scene(fresh())
+        scene.deploy(1)
+        scene.settle()
+        deployment = scene.deploy(2)
+        scene.router.counts[f"d{deployment}"] = {"v1": Traffic(1200), "v2": Traffic(4, 1)}
+        killed = scene.kill_at(step, lambda: None)
+        scene.settle()
+        with scene.database.read() as session:
+            row = session.get_one(Deployment, deployment)
+        assert (row.switch_requests, row.switch_failed) == (1204, 1)
+        assert row.switch_ended_at is not None
+        transcript = Transcript.of(scene.settings, deployment).read()[0]
+        assert "1,204 requests during the switch, 1 failed (1 x 5xx of the app)" in transcript
+        assert scene.router.table is not None
+        assert scene.router.table.routes[0].watch == ""
+        return killed
+
+    assert each_step(play, settings) > 20
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    "web", [{"surge": 1}, {"strategy": "canary", "canary-time": 3}, {"strategy": "all-at-once"}]
+)
+def test_any_way_to_take_over_goes_on_after_a_kill_at_any_step(
+    fresh: Callable[[], Settings], settings: Settings, web: dict[str, str | int]
+) -> None:
+    about = AppJson.of({"formation": {"web": {"settings": web}}})
+
+    def play(step: int) -> bool:
+        scene = Scene(fresh())
+        scene.deploy(1)
+        scene.settle()
+        deployment = scene.deploy(2, about=about)
+
+        def somebody_serves() -> None:
+            route = scene.router.table.routes[0] if scene.router.table else None
+            assert route is not None
+            if route.mode == "serve":
+                assert scene.router.serving("shop") in ({"v1"}, {"v2"}, {"v1", "v2"})
+
+        killed = scene.kill_at(step, somebody_serves)
+        scene.settle()
+        assert scene.status(deployment) == "live"
+        assert scene.running() == ["2"] * WEB
+        assert scene.router.serving("shop") == {"v2"}
+        return killed
+
+    step = 0
+    while play(step):
+        step += 4
+        assert step < 1000
+    assert step > 20

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -40,6 +41,9 @@ def test_pushes_rollback_scaling_and_config_lose_no_request(project: Project) ->
         greeting(project, "two")
         output = project.push()
         assert "deployed (v2)" in output
+        counted = re.search(r"([\d,]+) requests during the switch, 0 failed", output)
+        assert counted is not None, output
+        assert int(counted[1].replace(",", "")) > 0
         assert release(project) == "v2"
         assert "done, now running web at 3" in project.hythe("ps:scale", "web=3")
         until(lambda: project.hythe("ps").count(": up for") == 3)
@@ -57,6 +61,8 @@ def test_pushes_rollback_scaling_and_config_lose_no_request(project: Project) ->
         time.sleep(1)
     assert load.failures == []
     assert load.answered > 200
+    ended = until(lambda: json.loads(project.hythe("releases:info", "v2", "--json"))["switch"])
+    assert (ended["failed"], ended["errors"]) == (0, {})
 
 
 def test_an_unchanged_lock_is_not_installed_again(project: Project) -> None:

@@ -32,12 +32,33 @@ def test_a_key_without_a_value_is_required_unless_it_says_otherwise() -> None:
 
 def test_the_check_of_web_is_the_first_of_its_kind() -> None:
     checks = [{"type": "liveness", "path": "/no"}, {"type": "startup", "path": "/up", "port": 80}]
-    about = AppJson.of({"healthchecks": {"web": checks, "worker": [{}]}})
+    about = AppJson.of({"healthchecks": {"web": [*checks, {}], "worker": [{"uptime": 5}]}})
     assert (about.check.path, about.check.port) == ("/up", 80)
     assert (AppJson().check.path, AppJson().check.port) == ("/", None)
-    assert [text.split("`")[1] for text in about.warnings()] == [
-        "healthchecks.web[0]", "healthchecks.worker[0]",
-    ]  # fmt: skip
+    assert [text.split("`")[1] for text in about.warnings()] == ["healthchecks.web[2]"]
+    asked = about.health()
+    assert asked["web"]["liveness"].path == "/no"
+    assert (asked["worker"]["startup"].kind, asked["worker"]["startup"].uptime) == ("running", 5)
+
+
+def test_what_a_check_asks() -> None:
+    checks = [
+        {"path": "/up", "status": "200-299", "host": "a.example.com", "content": "ok"},
+        {"type": "liveness", "command": ["test", "-e", "/tmp/well"], "attempts": 5, "wait": 2},
+    ]
+    asked = AppJson.of({"healthchecks": {"web": checks, "worker": [{"listening": True}]}}).health()
+    startup, liveness = asked["web"]["startup"], asked["web"]["liveness"]
+    assert (startup.kind, startup.lowest, startup.highest) == ("http", 200, 299)
+    assert (startup.host, startup.content) == ("a.example.com", "ok")
+    assert (liveness.kind, liveness.command[0], liveness.attempts) == ("command", "test", 5)
+    assert asked["worker"]["startup"].kind == "tcp"
+
+
+def test_settings_of_process_types_are_read_as_ps_set_takes_them() -> None:
+    web = {"surge": 1, "min-healthy": "75%", "drain-timeout": "1m"}
+    about = AppJson.of({"formation": {"web": {"settings": web}}})
+    kept = {"surge": 1, "min_healthy": "75%", "drain_timeout": 60.0}
+    assert about.process_settings() == {"web": kept}
 
 
 def test_what_is_left_out_is_named() -> None:
@@ -46,13 +67,12 @@ def test_what_is_left_out_is_named() -> None:
         "cron": [], "addons": ["db"], "buildpacks": [{"url": "a/b", "odd": 1}],
         "scripts": {"postdeploy": "x"},
         "surprise": 1, "formation": {"web": {"quantity": 1, "size": "m", "odd": 2}},
-        "healthchecks": {"web": [{"timeout": 3, "initialDelay": 1}]},
+        "healthchecks": {"web": [{"timeout": 3, "odd": 1}]},
         "env": {"A": {"value": "", "odd": 1}},
     })  # fmt: skip
     assert {text.split("`")[1] for text in about.warnings()} == {
         "cron", "addons", "buildpacks[0].odd", "scripts", "surprise", "formation.web.size",
-        "formation.web.odd", "healthchecks.web[0].timeout", "healthchecks.web[0].initialDelay",
-        "env.A.odd",
+        "formation.web.odd", "healthchecks.web[0].odd", "env.A.odd",
     }  # fmt: skip
     assert all(text.startswith("app.json: ") for text in about.warnings())
 
@@ -75,6 +95,10 @@ def test_what_is_left_out_is_named() -> None:
         ({"healthchecks": {"web": {}}}, "healthchecks.web "),
         ({"healthchecks": {"web": [{"port": 0}]}}, "healthchecks.web[0].port"),
         ({"healthchecks": {"web": [{"path": "up"}]}}, "healthchecks.web[0].path"),
+        ({"healthchecks": {"web": [{"status": "2xx"}]}}, "healthchecks.web[0].status"),
+        ({"healthchecks": {"web": [{"type": "odd"}]}}, "healthchecks.web[0].type"),
+        ({"formation": {"web": {"settings": {"surge": "x"}}}}, "formation.web.settings"),
+        ({"formation": {"web": {"settings": {"odd": 1}}}}, "formation.web.settings"),
     ],
 )
 def test_a_wrong_type_is_named_by_its_path(document: Any, where: str) -> None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from builders import RESULT
 
-from hythe.appjson import Check
+from hythe.appjson import AppJson, Check
 from hythe.model import App, Build, Release
 from hythe.settings import Settings
 from hythe.spec import PORT, ReleaseSpec, environment
@@ -11,7 +11,8 @@ from hythe.spec import PORT, ReleaseSpec, environment
 
 def frozen(settings: Settings, check: Check | None = None, **result: object) -> ReleaseSpec:
     build = Build(result={**RESULT, "kind": "image", **result}, processes={"web": "a 'b c'"})
-    return ReleaseSpec.freeze(build, None, settings, check)
+    about = AppJson(healthchecks={"web": [check]}) if check else None
+    return ReleaseSpec.freeze(build, None, settings, about)
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,13 @@ from hythe.api.v1 import (
     disk,
     domains,
     events,
+    explanation,
     formation,
     instances,
     logs,
     manifest,
     metrics,
+    process_settings,
     registries,
     releases,
     routing,
@@ -42,9 +44,10 @@ from hythe.api.v1 import (
 from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
-    state, apps, manifest, config, deployments, deploy, builds, releases, formation, instances,
-    autoscale, sleep, buildpacks, domains, routing, traffic, metrics, certificates, deploy_keys,
-    logs, events, registries, disk, session, setup, tokens, account,
+    state, apps, manifest, config, deployments, deploy, builds, releases, formation,
+    process_settings, instances, explanation, autoscale, sleep, buildpacks, domains, routing,
+    traffic, metrics, certificates, deploy_keys, logs, events, registries, disk,
+    session, setup, tokens, account,
 )  # fmt: skip
 
 

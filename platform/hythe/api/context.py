@@ -14,6 +14,7 @@ from hythe.model import Database, Vault
 from hythe.names import Names
 from hythe.observe.reader import LogReader
 from hythe.release.changes import ReleaseChanges
+from hythe.run.stage import RunStage
 from hythe.settings import Settings
 from hythe.source.stage import SourceStage
 
@@ -36,6 +37,7 @@ class Context:
     sign_ins: SignInThrottle = field(default_factory=SignInThrottle)
     certificate: "Callable[[], Certificate | None]" = lambda: None  # for other machines
     leads: Callable[[], bool] = lambda: True  # whether the stages run in this control plane
+    running: Callable[[], RunStage | None] = lambda: None  # the run stage, where it leads
 
 
 def _context(request: Request) -> Context:

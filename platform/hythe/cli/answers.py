@@ -200,6 +200,13 @@ class DiskUse(TypedDict):
     pruned: list[Pruned]
 
 
+class Switch(TypedDict):
+    requests: int
+    failed: int
+    errors: dict[str, int]
+    ended_at: str | None
+
+
 class Release(TypedDict):
     version: int
     description: str
@@ -210,6 +217,7 @@ class Release(TypedDict):
     image: str
     processes: dict[str, str]
     buildpacks: list[UsedBuildpack]
+    switch: Switch | None
     created_by: str
     created_at: str
 
@@ -234,6 +242,27 @@ class Process(TypedDict):
     process: str
     quantity: int
     command: str | None
+
+
+class ProcessSetting(TypedDict):
+    key: str
+    value: str | None
+    source: str | None
+    default: str
+    about: str
+
+
+class ProcessSettings(TypedDict):
+    process: str
+    settings: list[ProcessSetting]
+
+
+class Explanation(TypedDict):
+    wants: list[str]
+    sees: list[str]
+    next: list[str]
+    waits: list[str]
+    again_in: float | None
 
 
 class Instance(TypedDict):

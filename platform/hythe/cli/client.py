@@ -187,6 +187,14 @@ class Client:
         path = _app(app, "releases", str(version))
         return cast(answers.Release, self._http.request("GET", path))
 
+    def decide(self, app: str, version: int, what: str) -> answers.Deployment:
+        """`what` is promote or abort."""
+        path = _app(app, "releases", str(version), what)
+        return cast(answers.Deployment, self._http.request("POST", path))
+
+    def deployments(self, app: str, limit: int) -> list[answers.Deployment]:
+        return cast(list[answers.Deployment], self._items(_app(app, "deployments"), limit=limit))
+
     def diff(self, app: str, before: int, after: int) -> answers.ReleaseDiff:
         path = _app(app, "releases", str(before), "diff")
         return cast(answers.ReleaseDiff, self._http.request("GET", path, to=after))
@@ -219,6 +227,20 @@ class Client:
     ) -> answers.Routing:
         body = {"mode": mode, "settings": settings}
         return cast(answers.Routing, self._http.request("PATCH", _app(app, "routing"), body))
+
+    def explanation(self, app: str) -> answers.Explanation:
+        return cast(answers.Explanation, self._http.request("GET", _app(app, "explanation")))
+
+    def process_settings(self, app: str, process: str) -> answers.ProcessSettings:
+        path = _app(app, "formation", process, "settings")
+        return cast(answers.ProcessSettings, self._http.request("GET", path))
+
+    def change_process_settings(
+        self, app: str, process: str, settings: dict[str, str | None]
+    ) -> answers.ProcessSettings:
+        path = _app(app, "formation", process, "settings")
+        body = {"settings": settings}
+        return cast(answers.ProcessSettings, self._http.request("PATCH", path, body))
 
     def remove_domain(self, app: str, host: str) -> None:
         self._http.request("DELETE", _app(app, "domains", host))

@@ -25,6 +25,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     metrics,
     programs,
     ps,
+    ps_settings,
     registries,
     releases,
     routing,

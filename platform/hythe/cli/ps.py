@@ -1,4 +1,4 @@
-"""hythe ps, ps:scale, ps:restart."""
+"""hythe ps, ps:scale, ps:restart, ps:explain."""
 
 import re
 from itertools import groupby
@@ -79,6 +79,26 @@ def restart(app: AppOption = None, as_json: JsonOption = False) -> None:
         deployment = until_live(client, name, client.restart(name))
     if as_json:
         print_json(deployment)
+
+
+@cli.command("ps:explain")
+def explain(app: AppOption = None, as_json: JsonOption = False) -> None:
+    """Say what happens to the instances, and why."""
+    name = chosen(app)
+    found = connect().explanation(name)
+    if as_json:
+        return print_json(found)
+    again = f" It looks again in {found['again_in']:.1f} s." if found["again_in"] else ""
+    nothing = ["Nothing: all is as it should be."]
+    for title, lines in (
+        ("Wants", found["wants"]),
+        ("Sees", found["sees"] or ["Nothing that runs."]),
+        ("Does next", found["next"] or ([f"Nothing.{again}"] if found["waits"] else nothing)),
+        ("Waits for", found["waits"]),
+    ):
+        if lines:
+            print(f"=== {title}")
+            print("\n".join(lines))
 
 
 def _quantities(client: Client, app: str, changes: list[str]) -> dict[str, int]:

@@ -1,12 +1,13 @@
-"""hythe releases, releases:info, releases:diff, releases:redeploy, rollback."""
+"""hythe releases, releases:info, diff, promote, abort, redeploy, and rollback."""
 
 from typing import Annotated
 
 import typer
 
-from hythe.cli.answers import Change
+from hythe.cli.answers import Change, Switch
 from hythe.cli.builds import buildpack
-from hythe.cli.client import connect
+from hythe.cli.client import Client, connect
+from hythe.cli.failure import Failure
 from hythe.cli.output import day, doing, print_json, table
 from hythe.cli.registry import AppOption, JsonOption, LimitOption, chosen, cli, version_of
 from hythe.cli.waiting import release_name, until_live
@@ -54,8 +55,18 @@ def show_release(version: Version, app: AppOption = None, as_json: JsonOption = 
     for one in release["buildpacks"]:
         print(f"Built with:   {buildpack(one)}")
     print(f"Image:        {release['image']}")
+    if release["switch"]:
+        print(f"Switch:       {_switch(release['switch'])}")
     for process, command in release["processes"].items():
         print(f"{f'{process}:':<13} {command or 'the command of the image'}")
+
+
+def _switch(counted: Switch) -> str:
+    """`1,204 requests, 0 failed`, and by what they failed."""
+    said = f"{counted['requests']:,} requests, {counted['failed']:,} failed"
+    if counted["failed"] and counted["errors"]:
+        said += f" ({', '.join(f'{n} x {code}' for code, n in sorted(counted['errors'].items()))})"
+    return said if counted["ended_at"] else f"{said} so far"
 
 
 @cli.command("releases:diff")
@@ -77,6 +88,38 @@ def diff_releases(
     lines += [f"- config {key}" for key in diff["config_removed"]]
     lines += [f"~ config {key}" for key in diff["config_changed"]]
     print("\n".join(lines) or "Nothing differs.")
+
+
+@cli.command("releases:promote")
+def promote(
+    version: MaybeVersion = None, app: AppOption = None, as_json: JsonOption = False
+) -> None:
+    """Give a canary all of the traffic at once."""
+    client, name = connect(), chosen(app)
+    number = version_of(version) if version else _taking_over(client, name)
+    with doing(f"Promoting v{number} of {name}", as_json):
+        deployment = until_live(client, name, client.decide(name, number, "promote"))
+    if as_json:
+        print_json(deployment)
+
+
+@cli.command("releases:abort")
+def abort(version: MaybeVersion = None, app: AppOption = None, as_json: JsonOption = False) -> None:
+    """Give up a release that is taking over; the one before goes on."""
+    client, name = connect(), chosen(app)
+    number = version_of(version) if version else _taking_over(client, name)
+    with doing(f"Aborting v{number} of {name}", as_json):
+        deployment = client.decide(name, number, "abort")
+    if as_json:
+        print_json(deployment)
+
+
+def _taking_over(client: Client, app: str) -> int:
+    """The version that does."""
+    for one in client.deployments(app, 20):
+        if one["status"] == "rolling" and one["release"]:
+            return one["release"]
+    raise Failure(f"No release of {app} is taking over now.", "See `hythe releases`.")
 
 
 @cli.command("releases:redeploy")

@@ -28,6 +28,7 @@ from hythe.errors.engine import (
     RegistryDenied,
 )
 from hythe.errors.pipeline import (
+    Aborted,
     AppJsonError,
     BadArchive,
     BadBuildpack,
@@ -41,6 +42,7 @@ from hythe.errors.pipeline import (
     BuildOutput,
     BuildProcesses,
     BuildTimeout,
+    CanaryFailed,
     CrashedAtBoot,
     DiskFull,
     FetchTimeout,
@@ -97,6 +99,7 @@ from hythe.errors.refused import (
 )
 
 __all__ = [
+    "Aborted",
     "AddressTaken",
     "AppJsonError",
     "BadArchive",
@@ -116,6 +119,7 @@ __all__ = [
     "BuildOutput",
     "BuildProcesses",
     "BuildTimeout",
+    "CanaryFailed",
     "CannotMove",
     "Conflict",
     "CrashedAtBoot",

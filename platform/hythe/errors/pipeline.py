@@ -222,3 +222,17 @@ class CrashedAtBoot(RolloutError):
 
     code = "H10"
     default_fix = "Fix what the app's log lines above say, and push again."
+
+
+class CanaryFailed(RolloutError):
+    """The release did worse than the one before, on its share of the requests."""
+
+    code = "canary"
+    default_fix = "Read the app's log lines above, and `hythe logs`; then deploy again."
+
+
+class Aborted(RolloutError):
+    """Somebody aborted the rollout."""
+
+    code = "aborted"
+    default_fix = "Deploy again when it is wanted."

@@ -51,6 +51,7 @@ class Formation(Base):
     app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
     process: Mapped[str]
     quantity: Mapped[int]
+    settings: Mapped[dict[str, Any] | None]  # what ps:set has set, see process_settings.py
 
 
 class Domain(Base):

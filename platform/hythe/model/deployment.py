@@ -140,6 +140,14 @@ class Deployment(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     ended_at: Mapped[datetime | None]
     superseded_by: Mapped[int | None]  # the newer deployment; none when its app was destroyed
+    sharing: Mapped[str] = mapped_column(default="")  # of requests while it rolls, see run/desired
+    sharing_since: Mapped[datetime | None]
+    share: Mapped[int | None]  # of the requests, percent, while it is a canary
+    promoted_at: Mapped[datetime | None]  # somebody wants it to take over at once
+    switch_requests: Mapped[int | None]  # to its app, from its first start on; None: not counted
+    switch_failed: Mapped[int | None]
+    switch_errors: Mapped[dict[str, Any] | None]  # {code: requests that the router answered}
+    switch_ended_at: Mapped[datetime | None]  # when the instances before it were gone
 
     @property
     def ended(self) -> bool:

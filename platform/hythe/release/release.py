@@ -28,7 +28,7 @@ def from_build(
     """The release of a finished build, with the config as it is in this transaction."""
     source = tx.get_one(Source, build.source_id)
     about = AppJson.read(vault.unseal(source.app_json)) if source.app_json else AppJson()
-    spec = ReleaseSpec.freeze(build, source.commit, settings, about.check)
+    spec = ReleaseSpec.freeze(build, source.commit, settings, about)
     _first_config(tx, vault, settings, deployment, about)
     release = Release(
         app_id=app.id,

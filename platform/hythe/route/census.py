@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from hythe.route.tally import BUCKETS, CLASSES, COUNTERS, upper_bound
+from hythe.route.tally import BUCKETS, CLASSES, COUNTERS, FAILED, upper_bound
 
 QUANTILES = (0.5, 0.95, 0.99)
 
@@ -25,7 +25,7 @@ class Total:
         """What Tally.take gave, after its way through JSON."""
         for i, count in enumerate(counts["classes"]):
             self.classes[i] += count
-        for i, count in enumerate(counts["counters"]):
+        for i, count in enumerate(counts["counters"][: len(COUNTERS)]):
             self.counters[i] += count
         for bucket, count in counts["buckets"].items():
             self.buckets[int(bucket)] += count
@@ -45,6 +45,15 @@ class Total:
                 return upper_bound(bucket) / 1e6
         return 0.0
 
+    def summary(self) -> dict[str, Any]:
+        """As a report carries it, see wire.py."""
+        return {
+            "requests": self.requests,
+            "failed": self.counters[FAILED],
+            "errors": self.errors,
+            "times": {upper_bound(i): count for i, count in enumerate(self.buckets) if count},
+        }
+
     def below(self, microseconds: int) -> int:
         """Requests that took less; exact where a bucket ends."""
         return sum(n for i, n in enumerate(self.buckets) if upper_bound(i) <= microseconds)
@@ -53,6 +62,7 @@ class Total:
 class Census:
     def __init__(self) -> None:
         self.totals: dict[str, Total] = {}  # by app; "" is what no route was for
+        self._watched: dict[str, dict[str, Total]] = {}  # by watch and release
         self._gauges: dict[int, dict[str, int]] = {}  # of each worker
         self.served: set[str] = set()  # apps that had requests; whoever reports it empties it
 
@@ -60,10 +70,25 @@ class Census:
         for app, counts in message["apps"].items():
             self.totals.setdefault(app, Total()).add(counts)
             self.served.add(app)
+        for word, releases in message.get("watched", {}).items():
+            watch = self._watched.setdefault(word, {})
+            for release, counts in releases.items():
+                watch.setdefault(release, Total()).add(counts)
         self._gauges[worker] = {key: message[key] for key in ("clients", "tunnels", "held")}
 
-    def forget(self, apps: Callable[[str], bool], workers: set[int]) -> None:
-        """Keep only the apps that are in the table, and the gauges of workers that live."""
+    def watched(self) -> dict[str, dict[str, Any]]:
+        """What was counted by watch and release, as a report carries it."""
+        return {
+            word: {release: total.summary() for release, total in releases.items()}
+            for word, releases in self._watched.items()
+        }
+
+    def forget(
+        self, apps: Callable[[str], bool], watches: Callable[[str], bool], workers: set[int]
+    ) -> None:
+        """Keep only the apps and watches that are in the table, and the gauges of workers that
+        live."""
+        self._watched = {word: each for word, each in self._watched.items() if watches(word)}
         for app in [app for app in self.totals if app and not apps(app)]:
             del self.totals[app]
         self._gauges = {pid: gauges for pid, gauges in self._gauges.items() if pid in workers}
@@ -118,6 +143,7 @@ _NAMES = {
     "ejections": ("ejections_total", "Instances left out after failures."),
     "queued": ("queued_total", "Requests that had to wait for an instance."),
     "limited": ("limited_total", "Requests over the app's rate."),
+    "failed": ("failed_total", "Requests that failed by the app or the platform."),
 }
 
 

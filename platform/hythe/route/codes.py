@@ -58,6 +58,16 @@ UNKNOWN_HOST = Answer(
 )
 
 
+def fails(status: int, answer: Answer | None) -> bool:
+    """Whether a request failed by the app or the platform, and not by its sender or on purpose.
+
+    `status` is the app's, unless the router answered itself or cut the answer off.
+    """
+    if answer is None:
+        return status >= 500
+    return answer.status >= 500 and answer.code != "H80"
+
+
 def of(code: str) -> Answer:
     """The answer of a code; a code that a newer control plane invented is still a 503."""
     if not re.fullmatch(r"[A-Z]\d{2}", code):

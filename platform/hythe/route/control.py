@@ -96,16 +96,17 @@ class ControlLink:
         self,
         version: Version,
         in_flight: dict[str, int],
+        watched: dict[str, Any],
         waiting: Collection[str] = (),
         served: Collection[str] = (),
     ) -> bool:
-        """Send a report; false when it has to wait, because the link is away or full."""
+        """Send a report, see wire.py; false when it has to wait, as the link is away or full."""
         if self._link is None or self._link.pending:
             return False
         message: dict[str, Any] = {"type": "report", "version": version, "in_flight": in_flight}
         message |= {"waiting": sorted(waiting), "served": sorted(served)}
         try:
-            self._link.send(message)
+            self._link.send({**message, "watched": watched} if watched else message)
         except LinkClosed as error:
             self._drop(str(error))
             return False

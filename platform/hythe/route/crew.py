@@ -4,7 +4,8 @@
                       {"type": "log"}, with an open file
     worker -> master  {"type": "state", "version": [E, S], "in_flight": {TARGET_ID: N, ...},
                        "waiting": [APP, ...]}
-                      {"type": "counts", "apps": {APP: {...}}, "clients": N, "held": N}
+                      {"type": "counts", "apps": {APP: {...}}, "watched": {...}, "clients": N,
+                        "held": N}
 
 A worker is forked with the master's table, so it never accepts before it has one. It is sent the
 next change when it has applied the last; what came meanwhile is joined to one.

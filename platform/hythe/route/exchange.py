@@ -340,13 +340,16 @@ class Exchange:
     def _log(self, status: int, size: int, answer: Answer | None = None, detail: str = "") -> None:
         seconds = time.monotonic() - self._started
         proxy, dial = self.proxy, self._dial
-        tally = (dial.route and dial.route.tally) or proxy.table.tally(dial.route)
-        tally.served(status, int(seconds * 1e6), self.received, size)
+        route = dial.route
+        tally = (route and route.tally) or proxy.table.tally(route)
+        code, failed = answer.code if answer else "", codes.fails(status, answer)
+        tally.served(status, int(seconds * 1e6), self.received, size, code, failed)
+        if route is not None and route.watch is not None:
+            watched = route.watch.of(dial.target)
+            watched.served(status, int(seconds * 1e6), self.received, size, code, failed)
         del dial.exchange
         log = proxy.log
-        if answer is not None:
-            tally.error(answer.code)
-        elif log.sampled and log.skips():
+        if answer is None and log.sampled and log.skips():
             return
         log.write(
             log.line(

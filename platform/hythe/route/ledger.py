@@ -17,6 +17,7 @@ class Ledger:
         self._texts: dict[str, str] = {}  # by app, as JSON
         self._owners: dict[str, str] = {}  # app by host
         self._targets: dict[str, str] = {}  # app by id
+        self._watches: dict[str, str] = {}  # by app
 
     def __len__(self) -> int:
         return len(self.routes)
@@ -32,6 +33,10 @@ class Ledger:
     def app_of(self, target: str) -> str:
         """The app of a target; "" when it has left the table."""
         return self._targets.get(target, "")
+
+    def watches(self, word: str) -> bool:
+        """Whether a route is counted under this word."""
+        return word in self._watches.values()
 
     def install(self, table: RouteTable) -> set[str]:
         """Take a whole table; gives the apps that it changes."""
@@ -64,11 +69,14 @@ class Ledger:
             self._texts[app] = json.dumps(route.to_json(), separators=(",", ":"))
             self._owners.update(dict.fromkeys(route.hosts, app))
             self._targets.update((target.id, app) for target in route.targets)
+            if route.watch:
+                self._watches[app] = route.watch
         self.version = version
         return touched
 
     def _forget(self, route: Route) -> None:
         del self._texts[route.app]
+        self._watches.pop(route.app, None)
         for host in route.hosts:
             del self._owners[host]
         for target in route.targets:

@@ -11,19 +11,21 @@ from hythe.route.balance import choose, ejected
 from hythe.route.rules import Rules
 from hythe.route.tally import Tally
 from hythe.route.upstream import Upstream
+from hythe.route.watch import Watch
 from hythe.wire import SERVE, Route
 
 
 class LiveRoute:
     """Immutable, but for what its parts count."""
 
-    __slots__ = ("_even", "_settled", "gated", "rules", "tally", "upstreams", "wire")
+    __slots__ = ("_even", "_settled", "gated", "rules", "tally", "upstreams", "watch", "wire")
 
     def __init__(self, route: Route, rules: Rules, upstreams: list[Upstream]) -> None:
         self.wire = route
         self.rules = rules
         self.upstreams = upstreams
         self.tally: Tally | None = None  # from the first request on
+        self.watch: Watch | None = None
         self.gated = route.mode != SERVE or bool(
             rules.rate or rules.body_limit or rules.https_only or route.challenges or route.redirect
         )

@@ -208,7 +208,7 @@ class Master:
         if self._tables.file and self._tables.file.changed():
             self._tables.reload()
         workers = {member.pid for member in self._crew.members}
-        self._census.forget(self._ledger.routes.__contains__, workers)
+        self._census.forget(self._ledger.routes.__contains__, self._ledger.watches, workers)
         self._crew.kill_silent(now)
         if self._log_file.rotate():
             self._crew.hand_log(self._log_file.fd)
@@ -300,10 +300,10 @@ class Master:
         if self._control is None or self._ledger.version is None:
             return
         version, in_flight = self._crew.applied(self._ledger.version), self._crew.in_flight()
-        waiting = self._crew.waiting()
-        if self._control.report(version, in_flight, waiting, self._census.served):
+        waiting, census = self._crew.waiting(), self._census
+        if self._control.report(version, in_flight, census.watched(), waiting, census.served):
             self._reported = (version, in_flight, waiting)
-            self._census.served.clear()
+            census.served.clear()
 
     def _report_news(self) -> None:
         """Report out of turn: a new version is applied, a retired target fell quiet, or the first

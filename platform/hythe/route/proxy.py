@@ -145,6 +145,7 @@ class Proxy:
             apps[""] = self.table.unrouted.take()
         return {
             "apps": apps,
+            "watched": self.table.take_watched(),
             "clients": len(self.clients),
             "tunnels": len(self.tunnels),
             "held": self.table.held(),

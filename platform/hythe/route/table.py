@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 from hythe.route.hosts import AmbiguousPath, Hosts
 from hythe.route.liveroute import LiveRoute
@@ -15,6 +16,7 @@ from hythe.route.rules import RuleBook
 from hythe.route.tally import Tally
 from hythe.route.upstream import Key, Upstream
 from hythe.route.waiting import Waiting
+from hythe.route.watch import Watch
 from hythe.wire import HOLD, Route, Target, Version
 
 __all__ = ["AmbiguousPath", "LiveTable"]
@@ -30,6 +32,8 @@ class LiveTable:
         self.busy: set[Upstream] = set()  # those with requests in flight
         self.tallies: dict[str, Tally] = {}  # by app, from its first request on
         self.unrouted = Tally()  # requests that no route is for
+        self.watches: dict[str, Watch] = {}  # by their word
+        self._unwatched: dict[str, Watch] = {}  # those that ended since `take_watched`
         self._waiting: dict[str, Waiting] = {}  # by app, from its first request that waited
         self._apps: dict[str, LiveRoute] = {}
         self._hosts = Hosts()
@@ -52,6 +56,10 @@ class LiveTable:
         self._apps.update(fresh)
         self.version = version
         self._retire(before, fresh.values())
+        for route in before:
+            word = route.wire.watch
+            if word and all(now.wire.watch != word for now in fresh.values()):
+                self._unwatched[word] = self.watches.pop(word, Watch())
         for app in changed & self._waiting.keys():
             self._look_again(app)
 
@@ -59,6 +67,8 @@ class LiveTable:
         upstreams = {self._upstream(route.app, target, born): None for target in route.targets}
         live = LiveRoute(route, self._rules.of(route.settings), list(upstreams))
         live.tally = self.tallies.get(route.app)
+        if route.watch:
+            live.watch = self.watches.setdefault(route.watch, Watch())
         return live
 
     def _upstream(self, app: str, target: Target, born: float) -> Upstream:
@@ -88,6 +98,11 @@ class LiveTable:
         if route.tally is None:
             route.tally = self.tallies.setdefault(route.wire.app, Tally())
         return route.tally
+
+    def take_watched(self) -> dict[str, Any]:
+        """What was counted by watch and release since the last call."""
+        ended, self._unwatched = self._unwatched, {}
+        return {word: watch.take() for word, watch in {**self.watches, **ended}.items()}
 
     def queue(self, route: LiveRoute, make: Callable[[], Waiting]) -> Waiting:
         """Where an app's requests wait; made when the first has to."""

@@ -9,8 +9,9 @@ _FLOOR = 8  # times below 2^8 us share the first buckets
 _OCTAVES = 20  # up to 2^28 us, 268 s
 BUCKETS = 4 * (_OCTAVES + 1)
 COUNTERS = ("bytes_in", "bytes_out", "connects", "connect_failures", "retries", "ejections",
-            "queued", "limited")  # fmt: skip
-BYTES_IN, BYTES_OUT, CONNECTS, CONNECT_FAILURES, RETRIES, EJECTIONS, QUEUED, LIMITED = range(8)
+            "queued", "limited", "failed")  # fmt: skip
+(BYTES_IN, BYTES_OUT, CONNECTS, CONNECT_FAILURES, RETRIES, EJECTIONS, QUEUED, LIMITED,
+ FAILED) = range(9)  # fmt: skip
 CLASSES = 6  # by the first digit of the status
 
 
@@ -26,22 +27,30 @@ class Tally:
         self.errors: dict[str, int] = {}
         self.touched = False
 
-    def served(self, status: int, microseconds: int, received: int, sent: int) -> None:
-        """A request has ended; sizes are bytes of bodies."""
+    def served(
+        self,
+        status: int,
+        microseconds: int,
+        received: int,
+        sent: int,
+        code: str = "",
+        failed: bool = False,
+    ) -> None:
+        """A request has ended; sizes are bytes of bodies, `code` is of an error of the router's."""
         self.touched = True
         self.classes[status // 100] += 1
         self.buckets[bucket_of(microseconds)] += 1
         if received:
             self.counters[BYTES_IN] += received
         self.counters[BYTES_OUT] += sent
+        if code:
+            self.errors[code] = self.errors.get(code, 0) + 1
+        if failed:
+            self.counters[FAILED] += 1
 
     def count(self, counter: int) -> None:
         self.touched = True
         self.counters[counter] += 1
-
-    def error(self, code: str) -> None:
-        self.touched = True
-        self.errors[code] = self.errors.get(code, 0) + 1
 
     def take(self) -> dict[str, Any]:
         """What was counted, sparse, to send; counting begins anew."""

@@ -148,6 +148,8 @@ class Worker:
 
     def _send_state(self) -> None:
         self._state_due = False
+        if self._table.watches:
+            self._send_counts()  # first: who waits for the state reads the counts then
         version, in_flight = self._table.version, self._table.in_flight()
         waiting = self._table.waiting()
         state = {"type": "state", "version": version, "in_flight": in_flight, "waiting": waiting}

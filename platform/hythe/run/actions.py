@@ -29,6 +29,23 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Tend:
+    """Ask an instance that is up from now on whether it is well."""
+
+    slot_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkSick:
+    """It is up and does not answer: out of the table, stopped, and started again at `until`."""
+
+    slot_id: int
+    crashes: int
+    until: datetime
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class MarkUp:
     slot_id: int
     said: str
@@ -96,15 +113,33 @@ class RemoveStray:
 
 
 @dataclass(frozen=True, slots=True)
+class Enter:
+    """Share the app's requests with this deployment, which rolls, in another way."""
+
+    deployment_id: int
+    sharing: str  # see desired.Group
+    share: int | None = None  # percent, of a canary
+
+
+@dataclass(frozen=True, slots=True)
 class Switch:
     """Give the traffic to this deployment."""
 
     deployment_id: int
+    said: str = ""  # how it did as a canary
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
     """Every router has the table: the deployment is live."""
+
+    deployment_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndSwitch:
+    """The instances before this deployment's are gone: what was counted till now is what the
+    switch cost."""
 
     deployment_id: int
 
@@ -129,6 +164,8 @@ Action = (
     | Start
     | Watch
     | MarkUp
+    | MarkSick
+    | Tend
     | MarkRestarted
     | MarkReturned
     | Park
@@ -139,6 +176,8 @@ Action = (
     | RemoveStray
     | Switch
     | Finish
+    | EndSwitch
+    | Enter
     | Fail
     | Erase
 )

@@ -14,17 +14,21 @@ from hythe import logs, network
 from hythe import names as n
 from hythe.engine.port import Engine
 from hythe.errors import AddressTaken, EngineError, EngineLacks, ImageMissing, NetworkFull
-from hythe.model import App, Database, Deployment, Instance, Release, Sleep, Vault, Write, now
+from hythe.healthcheck import HealthCheck
+from hythe.model import App, Database, Deployment, Instance, Release, Vault, Write, now
 from hythe.names import Names
 from hythe.run import actions as do
+from hythe.run import probes, trouble
 from hythe.run.boots import Boots
-from hythe.run.desired import WEB, Desired, Slot
+from hythe.run.desired import Desired, Slot, as_slots
 from hythe.run.erase import Eraser
 from hythe.run.health import Prober
+from hythe.run.probes import Probe
 from hythe.run.publish import Publisher
 from hythe.run.rebuild import rebuild
 from hythe.run.rollout import Rollout
 from hythe.run.stopper import Say, Stopper
+from hythe.run.traffic import Watched, nothing
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec, container
 from hythe.transcript import Transcript
@@ -33,7 +37,15 @@ PARALLEL_STARTS = 8
 
 log = logs.get(__name__)
 
-Move = do.MarkUp | do.MarkRestarted | do.MarkReturned | do.Park | do.Drain | do.ForgetCrashes
+Move = (
+    do.MarkUp
+    | do.MarkSick
+    | do.MarkRestarted
+    | do.MarkReturned
+    | do.Park
+    | do.Drain
+    | do.ForgetCrashes
+)
 """What changes an instance row and nothing else."""
 
 
@@ -51,7 +63,9 @@ class Applier:
         publisher: Publisher,
         eraser: Eraser,
         say: Say,
+        watched: Watched = nothing,
     ) -> None:
+        """watched: what the routers counted, by deployment."""
         self._settings = settings
         self._database = database
         self._engine = engine
@@ -62,7 +76,7 @@ class Applier:
         self._eraser = eraser
         self._say = say
         self._stopper = Stopper(settings, database, engine, prober, say)
-        self._rollout = Rollout(settings, database, engine, names)
+        self._rollout = Rollout(settings, database, engine, names, watched)
         self.boots = Boots(settings, database)
         self._starts = ThreadPoolExecutor(PARALLEL_STARTS, thread_name_prefix="start")
 
@@ -97,6 +111,8 @@ class Applier:
         match action:
             case do.Watch(slot_id):
                 self._watch(desired, slots[slot_id])
+            case do.Tend(slot_id):
+                self._tend(desired, slots[slot_id])
             case do.Stop(slot_id):
                 slot = slots[slot_id]
                 self._stopper.retire(
@@ -109,25 +125,24 @@ class Applier:
                 self._stopper.halt(slots[slot_id], self._name(desired, slots[slot_id]))
             case do.RemoveStray(container_id):
                 self._engine.instances.remove(container_id)
-                self._note_stray(desired, container_id)
-            case do.Finish(deployment_id):
-                self._rollout.finish(deployment_id)
-            case do.Fail():
-                self._rollout.fail(
-                    action, slots[action.slot_id], self._name(desired, slots[action.slot_id])
-                )
+                trouble.note_stray(self._database, desired.app_id, container_id)
+            case do.Finish() | do.EndSwitch() | do.Fail():
+                self._end(desired, slots, action)
             case do.Erase():
                 self._eraser.erase(desired.app_id)
                 self._publisher.publish()
 
-    def _note_stray(self, desired: Desired, container_id: str) -> None:
-        with self._database.write() as tx:
-            tx.note(
-                "instance.stray",
-                f"Removed the container {container_id[:12]}, of which no row knows",
-                app_id=desired.app_id,
-                container=container_id,
-            )
+    def _end(
+        self, desired: Desired, slots: dict[int, Slot], action: do.Finish | do.EndSwitch | do.Fail
+    ) -> None:
+        match action:
+            case do.Finish(deployment_id):
+                self._rollout.finish(deployment_id)
+            case do.EndSwitch(deployment_id):
+                self._rollout.end_switch(deployment_id)
+            case do.Fail():
+                slot = slots[action.slot_id]
+                self._rollout.fail(action, slot, self._name(desired, slot))
 
     def _name(self, desired: Desired, slot: Slot) -> str:
         return self._names.instance(desired.app_name, slot.process, slot.index, slot.id)
@@ -194,7 +209,8 @@ class Applier:
             others_leave or not self._rollout.lacks_room(desired, creates[len(rows) :], full)
         ):
             log.warning("no free address", app=desired.app_id, cause=full.cause)
-        return [Slot.of(row) for row in rows]
+        with self._database.read() as session:
+            return as_slots(session, desired.app_id, rows)
 
     def _announce(self, desired: Desired, creates: Sequence[do.Create]) -> None:
         if desired.rolling is None:
@@ -211,7 +227,7 @@ class Applier:
         moves = [
             action
             for action in actions
-            if isinstance(action, Move | do.Switch)
+            if isinstance(action, Move | do.Switch | do.Enter)
             or (isinstance(action, do.Start) and slots[action.slot_id].state == "up")
         ]
         if not moves:
@@ -219,18 +235,12 @@ class Applier:
         with self._database.write() as tx:
             for action in moves:
                 if isinstance(action, do.Switch):
-                    self._switch(tx, desired, action.deployment_id)
+                    self._rollout.switch(tx, action)
+                elif isinstance(action, do.Enter):
+                    self._rollout.enter(tx, action)
                 else:
                     self._move(tx, desired, slots[action.slot_id], action)
         return True
-
-    def _switch(self, tx: Write, desired: Desired, deployment_id: int) -> None:
-        """Give it the traffic, unless a newer deployment has taken over meanwhile."""
-        if tx.get_one(Deployment, deployment_id).status == "rolling":
-            tx.get_one(App, desired.app_id).serving_id = deployment_id
-            sleep = tx.get(Sleep, desired.app_id)
-            if sleep is not None:
-                sleep.state, sleep.since = "awake", now()  # who deploys wants to see it
 
     def _move(
         self,
@@ -243,13 +253,7 @@ class Applier:
         match action:
             case do.Start():  # it was up; out of the table before anything is done to it
                 row.state = "starting"
-                tx.note(
-                    "instance.lost",
-                    f"{slot.name}: its container was stopped or removed from outside; "
-                    "it is started again",
-                    app_id=desired.app_id,
-                    instance=slot.id,
-                )
+                self._note(tx, desired, slot, "instance.lost", trouble.LOST)
             case do.MarkUp(_, said):
                 row.state, row.ready_at = "up", now()
                 self._changed(desired, slot, "up")
@@ -270,6 +274,11 @@ class Applier:
                 self._prober.forget(slot.id)
                 self._crash(tx, desired, slot, action)
                 self._changed(desired, slot, "crashed")
+            case do.MarkSick(_, crashes, until, said):
+                row.state, row.retry_at, row.crashes = "crashed", until, crashes
+                self._prober.forget(slot.id)
+                self._note(tx, desired, slot, "instance.sick", f"Restarting: it {said}")
+                self._changed(desired, slot, "crashed")
             case do.Drain():
                 row.state, row.draining_at = "draining", now()
                 row.left_epoch = row.left_sequence = None
@@ -280,34 +289,26 @@ class Applier:
     def _crash(
         self, tx: Write, desired: Desired, slot: Slot, action: do.MarkRestarted | do.Park
     ) -> None:
-        status = action.exit_code
-        text = "Process exited" + (f" with status {status}" if status is not None else "")
-        self._say(desired.app_id, slot.name, self._release_of(desired, slot), text)
-        rest = ""
-        if isinstance(action, do.Park):
-            seconds = round((action.until - now()).total_seconds())
-            rest = f"; {action.crashes} crashes in a row, so it rests for {seconds} s"
-        tx.note(
-            "instance.crash",
-            f"{slot.name}: {text}{rest}",
-            app_id=desired.app_id,
-            instance=slot.id,
-            exit_code=status,
-            fix=f"See its last lines: `hythe logs -a {desired.app_name} -i {slot.name}`.",
-        )
+        text, more, fix = trouble.ending(action), trouble.rest(action), trouble.fix(desired, slot)
+        self._note(tx, desired, slot, "instance.crash", text, more=more, fix=fix)
         if action.oom_killed:
-            self._oom(tx, desired, slot)
+            self._note(tx, desired, slot, "instance.oom", trouble.OOM, fix=trouble.OOM_FIX)
 
-    def _oom(self, tx: Write, desired: Desired, slot: Slot) -> None:
-        text = "R15 (Memory quota exceeded): the kernel killed it for memory"
-        self._say(desired.app_id, slot.name, self._release_of(desired, slot), f"Error {text}")
-        tx.note(
-            "instance.oom",
-            f"{slot.name}: {text}",
-            app_id=desired.app_id,
-            instance=slot.id,
-            fix="Use less memory, or raise HYTHE_INSTANCE_MEMORY and deploy again.",
-        )
+    def _note(
+        self,
+        tx: Write,
+        desired: Desired,
+        slot: Slot,
+        kind: str,
+        text: str,
+        *,
+        more: str = "",
+        **data: str,
+    ) -> None:
+        """Say it in the app's log, and as an event, which may say more."""
+        self._say(desired.app_id, slot.name, self._release_of(desired, slot), text)
+        message = f"{slot.name}: {text}{more}"
+        tx.note(kind, message, app_id=desired.app_id, instance=slot.id, **data)
 
     # Containers
 
@@ -362,18 +363,25 @@ class Applier:
             tx.poke(desired.app_id)
         self._changed(desired, slot, "starting")
         self._prober.forget(slot.id)
-        if slot.process == WEB:
-            self._ask(desired, slot, ReleaseSpec.of(release))
+        if slot.asked:
+            self._watch(desired, slot)
 
     def _watch(self, desired: Desired, slot: Slot) -> None:
+        check = slot.startup or HealthCheck()
+        self._prober.watch(desired.app_id, slot.id, self._probe(desired, slot, check), check)
+
+    def _tend(self, desired: Desired, slot: Slot) -> None:
+        if slot.liveness is not None:
+            probe = self._probe(desired, slot, slot.liveness)
+            self._prober.tend(desired.app_id, slot.id, probe, slot.liveness)
+
+    def _probe(self, desired: Desired, slot: Slot, check: HealthCheck) -> Probe:
         with self._database.read() as session:
             deployment = session.get_one(Deployment, slot.deployment_id)
             spec = ReleaseSpec.of(session.get_one(Release, deployment.release_id))
-        self._ask(desired, slot, spec)
-
-    def _ask(self, desired: Desired, slot: Slot, spec: ReleaseSpec) -> None:
         host = self._settings.app_host(desired.app_name)
-        self._prober.watch(desired.app_id, slot.id, slot.address, spec.port, host, spec.health_path)
+        name = self._name(desired, slot)
+        return probes.make(check, self._engine.sessions, name, slot.address, spec.port, host)
 
 
 def _frees_addresses(desired: Desired, actions: Sequence[do.Action]) -> bool:

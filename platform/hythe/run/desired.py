@@ -1,17 +1,22 @@
 """What should be: one app's rows, read in one transaction, as values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from hythe.healthcheck import HealthCheck
 from hythe.model import App, Deployment, Formation, Instance, Release, Sleep
+from hythe.process_settings import NOTHING_SET, ProcessSettings
 from hythe.spec import RELEASE_PROCESS, ReleaseSpec
 
 WEB = "web"
 ASLEEP = "asleep"
+SETTLED_SECONDS = 1.0
+BOTH = "both"  # the old instances and the new ones get requests
+WAIT = "wait"  # requests wait while none is up
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,13 @@ class Group:
     version: int
     quantities: Mapping[str, int]  # {process: count}, noughts left out
     boot_timeout: int  # seconds
+    settings: Mapping[str, ProcessSettings] = field(default_factory=dict)  # by process type
+    sharing: str = ""  # while it rolls: "" (the old ones get all requests), BOTH, WAIT or CANARY
+    sharing_since: datetime | None = None
+    promoted: bool = False  # somebody wants it to take over without being a canary (longer)
+
+    def rules(self, process: str) -> ProcessSettings:
+        return self.settings.get(process, NOTHING_SET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +53,31 @@ class Slot:
     crashes: int
     restarts: int
     retry_at: datetime | None
+    rules: ProcessSettings = NOTHING_SET
+    shared: bool = False  # its deployment gets requests though it does not serve
+    startup: HealthCheck | None = None  # None: of web one of HTTP, else it has to run
+    liveness: HealthCheck | None = None
+    version: int = 0  # of its release
+
+    @property
+    def asked(self) -> bool:
+        """Whether it is up when it said so, and not when it has run for a while."""
+        return self.startup.kind != "running" if self.startup else self.process == WEB
+
+    @property
+    def settles(self) -> float:
+        """Seconds of running after which one that is not asked counts as up."""
+        return self.startup.uptime if self.startup else SETTLED_SECONDS
 
     @classmethod
-    def of(cls, row: Instance) -> "Slot":
+    def of(
+        cls,
+        row: Instance,
+        rules: ProcessSettings = NOTHING_SET,
+        shared: bool = False,
+        spec: ReleaseSpec | None = None,
+        version: int = 0,
+    ) -> "Slot":
         left = None
         if row.left_epoch is not None and row.left_sequence is not None:
             left = (row.left_epoch, row.left_sequence)
@@ -61,6 +95,11 @@ class Slot:
             crashes=row.crashes,
             restarts=row.restarts,
             retry_at=row.retry_at,
+            rules=rules,
+            shared=shared,
+            startup=spec.check(row.process, "startup") if spec else None,
+            liveness=spec.check(row.process, "liveness") if spec else None,
+            version=version,
         )
 
     @property
@@ -78,6 +117,7 @@ class Desired:
     serving: Group | None
     rolling: Group | None
     slots: tuple[Slot, ...] = field(default=())  # those that are not gone
+    counting: datetime | None = None  # the requests of the switch; since when the new one is live
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -95,10 +135,6 @@ def read(session: Session, app_id: int) -> Desired | None:
     app = session.get(App, app_id)
     if app is None:
         return None
-    formation = {
-        row.process: row.quantity
-        for row in session.scalars(select(Formation).where(Formation.app_id == app_id))
-    }
     rolling = session.scalar(
         select(Deployment).where(Deployment.app_id == app_id, Deployment.status == "rolling")
     )
@@ -107,36 +143,81 @@ def read(session: Session, app_id: int) -> Desired | None:
         select(Instance)
         .where(Instance.app_id == app_id, Instance.state != "gone")
         .order_by(Instance.id)
-    )
+    ).all()
+    parts = _Parts(session, app_id)
     return Desired(
         app_id=app.id,
         app_name=app.name,
         destroyed=app.destroyed_at is not None,
-        serving=_group(session, serving, _waking(session, app_id, formation)),
-        rolling=_group(session, rolling, formation),
-        slots=tuple(Slot.of(row) for row in slots),
+        serving=parts.group(serving, left_out=_asleep(session, app_id)),
+        rolling=parts.group(rolling),
+        slots=tuple(parts.slot(row) for row in slots),
+        counting=serving.ended_at if serving is not None and _counts(serving) else None,
     )
 
 
-def _waking(session: Session, app_id: int, formation: Mapping[str, int]) -> Mapping[str, int]:
-    """The formation without what sleeps. A release on its way is started all the same: it has to
-    show that it works."""
+def _asleep(session: Session, app_id: int) -> str:
+    """The process type that sleeps. A release on its way is started all the same: it has to show
+    that it works."""
     sleep = session.get(Sleep, app_id)
-    if sleep is None or sleep.state != ASLEEP:
-        return formation
-    return {process: count for process, count in formation.items() if process != WEB}
+    return WEB if sleep is not None and sleep.state == ASLEEP else ""
 
 
-def _group(
-    session: Session, deployment: Deployment | None, formation: Mapping[str, int]
-) -> Group | None:
-    if deployment is None:
-        return None
-    release = session.get_one(Release, deployment.release_id)
-    spec = ReleaseSpec.of(release)
-    quantities = {
-        process: formation.get(process, 0)
-        for process in spec.processes
-        if process != RELEASE_PROCESS and formation.get(process, 0) > 0
-    }
-    return Group(deployment.id, release.version, quantities, spec.boot_timeout)
+def _counts(serving: Deployment) -> bool:
+    """Whether the requests of its switch are still counted."""
+    open_ = serving.switch_requests is not None and serving.switch_ended_at is None
+    return serving.status == "live" and open_
+
+
+def as_slots(session: Session, app_id: int, rows: Iterable[Instance]) -> list[Slot]:
+    """Instance rows of an app, as they are planned with."""
+    parts = _Parts(session, app_id)
+    return [parts.slot(row) for row in rows]
+
+
+class _Parts:
+    """Groups and slots; each release is read once."""
+
+    def __init__(self, session: Session, app_id: int) -> None:
+        formation = session.scalars(select(Formation).where(Formation.app_id == app_id))
+        self._session = session
+        self._formation = {row.process: row for row in formation}
+        self._releases: dict[int, tuple[int, ReleaseSpec]] = {}  # by deployment
+
+    def group(self, deployment: Deployment | None, left_out: str = "") -> Group | None:
+        if deployment is None:
+            return None
+        version, spec = self._release(deployment)
+        formation = {process: row.quantity for process, row in self._formation.items()}
+        return Group(
+            deployment.id,
+            version,
+            {
+                process: formation[process]
+                for process in spec.processes
+                if process not in (RELEASE_PROCESS, left_out) and formation.get(process, 0) > 0
+            },
+            spec.boot_timeout,
+            {process: self._rules(spec, process) for process in spec.processes},
+            deployment.sharing,
+            deployment.sharing_since,
+            deployment.promoted_at is not None,
+        )
+
+    def slot(self, row: Instance) -> Slot:
+        deployment = self._session.get_one(Deployment, row.deployment_id)
+        version, spec = self._release(deployment)
+        rules = self._rules(spec, row.process)
+        return Slot.of(row, rules, deployment.sharing == BOTH, spec, version)
+
+    def _release(self, deployment: Deployment) -> tuple[int, ReleaseSpec]:
+        """The version, and how its containers are made."""
+        found = self._releases.get(deployment.id)
+        if found is None:
+            release = self._session.get_one(Release, deployment.release_id)
+            found = self._releases[deployment.id] = (release.version, ReleaseSpec.of(release))
+        return found
+
+    def _rules(self, spec: ReleaseSpec, process: str) -> ProcessSettings:
+        row = self._formation.get(process)
+        return ProcessSettings.layered(row.settings if row else None, spec.settings.get(process))

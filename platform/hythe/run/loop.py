@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
 
@@ -15,14 +16,18 @@ from hythe.engine.port import Engine, Feed
 from hythe.errors import EngineError, HytheError
 from hythe.model import App, Database, Event, Instance, now
 from hythe.names import Names
-from hythe.run import desired as d
 from hythe.run import observe
 from hythe.run.apply import Applier
+from hythe.run.desired import Desired, read
 from hythe.run.health import Prober
-from hythe.run.plan import plan
+from hythe.run.observe import Observed
+from hythe.run.plan import Plan, plan
 from hythe.run.publish import Publisher
 from hythe.run.routers import Routers
 from hythe.settings import Settings
+
+if TYPE_CHECKING:
+    from hythe.run.explain import Explanation
 
 RESYNC_SECONDS = 15.0
 WORKERS = 4
@@ -259,26 +264,40 @@ class Loop:
         )
         return pause
 
-    def _pass(self, app_id: int) -> float | None:
-        """One look at one app; returns after how many seconds to look again, if at all."""
-        self._publisher.refresh()
+    def explain(self, app_id: int) -> "Explanation | None":
+        """What the next pass would do, and why; None when there is no such app."""
+        from hythe.run.explain import explain  # seldom asked for
+
+        look = self._look(app_id)
+        return explain(*look, now(), self._settings.drain_timeout) if look else None
+
+    def _look(self, app_id: int) -> tuple[Desired, Observed, Plan] | None:
+        """What is wanted, what is seen, and what follows."""
         with self._database.read() as session:
-            wanted = d.read(session, app_id)
+            wanted = read(session, app_id)
         if wanted is None:
-            self._waiting.discard(app_id)
             return None
-        published = self._publisher.version
         seen = observe.look(
             self._engine,
             self._names,
             self._prober,
             self._routers,
-            published,
+            self._publisher.version,
             app_id,
             frozenset(slot.id for slot in wanted.slots),
             self._applier.boots.free(),
+            wanted.rolling.deployment_id if wanted.rolling else None,
         )
-        steps = plan(wanted, seen, now(), self._settings.drain_timeout)
+        return wanted, seen, plan(wanted, seen, now(), self._settings.drain_timeout)
+
+    def _pass(self, app_id: int) -> float | None:
+        """One look at one app; returns after how many seconds to look again, if at all."""
+        self._publisher.refresh()
+        look = self._look(app_id)
+        if look is None:
+            self._waiting.discard(app_id)
+            return None
+        wanted, _, steps = look
         if steps.again_in is not None:
             self._waiting.add(app_id)
         else:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from hythe import names as n
 from hythe.engine.port import Container, Engine
 from hythe.names import Names
-from hythe.run.health import Answer, Prober
+from hythe.run.health import Answer, Life, Prober
 from hythe.run.routers import Routers
+from hythe.run.traffic import Traffic, word_of
 from hythe.wire import Version
 
 
@@ -22,6 +23,8 @@ class Observed:
     acked: Version | None = None  # what all live routers have; None: nobody to wait for
     in_flight: Mapping[str, int] = field(default_factory=dict)  # by target id
     free_starts: int = 4  # how many more instances may boot now
+    lives: Mapping[int, Life] = field(default_factory=dict)  # of those that are tended, by instance
+    watched: Mapping[str, Traffic] = field(default_factory=dict)  # what a rollout cost, by release
 
     def reached(self, version: Version) -> bool:
         """Whether every live router has this table version."""
@@ -37,8 +40,10 @@ def look(
     app_id: int,
     known: frozenset[int],
     free_starts: int,
+    rolling: int | None = None,
 ) -> Observed:
-    """Ask the engine and the routers. `known` are the ids of the app's instance rows."""
+    """Ask the engine and the routers. `known` are the ids of the app's instance rows, `rolling` is
+    the deployment that takes over."""
     labels = {**names.labels, n.LABEL_KIND: "instance", n.LABEL_APP: str(app_id)}
     containers: dict[int, Container] = {}
     strays: list[Container] = []
@@ -52,8 +57,10 @@ def look(
         containers=containers,
         strays=tuple(strays),
         answers=prober.answers(known),
+        lives=prober.lives(known),
         published=published,
         acked=routers.acked(),
         in_flight=routers.in_flight(),
         free_starts=free_starts,
+        watched=routers.watched(word_of(rolling)) if rolling is not None else {},
     )

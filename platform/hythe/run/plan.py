@@ -10,33 +10,38 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hythe.engine.port import Container
+from hythe.process_settings import CANARY
+from hythe.run import canary, rolling
 from hythe.run.actions import (
     Action,
     Create,
     Drain,
+    EndSwitch,
     Erase,
     Fail,
-    Finish,
     ForgetCrashes,
     Halt,
     MarkRestarted,
     MarkReturned,
+    MarkSick,
     MarkUp,
     Park,
     RemoveStray,
     Start,
     Stop,
-    Switch,
+    Tend,
     Watch,
 )
 from hythe.run.desired import WEB, Desired, Group, Slot
 from hythe.run.observe import Observed
 
-SETTLED_SECONDS = 1.0  # a process without HTTP counts as up when it has run this long
 CRASHES_BEFORE_PARKING = 3
 CRASHES_THAT_FAIL_A_ROLLOUT = 3
 HEALTHY_RESET_SECONDS = 60.0  # after this long, earlier crashes are forgotten
 LONGEST_PARKING = 300.0
+COUNTED_SECONDS = 4.0  # from the cut-over on; a request that waited for it has ended and is told
+CANARY_LOOK_SECONDS = 1.0  # routers report as often
+RESTARTING = ("pending", "starting", "crashed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ def plan(desired: Desired, observed: Observed, now: datetime, drain_timeout: flo
     failed = _failure(desired, observed, now)
     if failed is not None:
         return Plan((failed,))
-    counts = list(_counts(desired))
+    counts = list(rolling.changes(desired))
     drained = {action.slot_id for action in counts if isinstance(action, Drain)}
     staying = list(_staying(desired, observed, now, drained))
     ready = {action.slot_id for action in staying if isinstance(action, MarkUp)}
@@ -59,10 +64,12 @@ def plan(desired: Desired, observed: Observed, now: datetime, drain_timeout: flo
         *_leaving(desired, observed, now, drain_timeout),
         *staying,
         *_with_starts(counts, observed.free_starts - sum(isinstance(a, Start) for a in staying)),
-        *_rollout(desired, observed, ready),
+        *rolling.progress(desired, observed, ready, now),
     ]
     if desired.destroyed and not desired.slots and not observed.strays:
         actions.append(Erase())
+    if _switch_is_over(desired, now) and desired.serving is not None:
+        actions.append(EndSwitch(desired.serving.deployment_id))
     return Plan(tuple(actions), _next_look(desired, observed, now, drain_timeout))
 
 
@@ -76,7 +83,7 @@ def _member(desired: Desired, slot: Slot) -> Group | None:
 def _failure(desired: Desired, observed: Observed, now: datetime) -> Fail | None:
     """The first reason why the rolling deployment will not become healthy."""
     group = desired.rolling
-    if group is None or desired.destroyed or _switched(desired):
+    if group is None or desired.destroyed or rolling.switched(desired):
         return None
     for slot in desired.slots:
         if slot.deployment_id != group.deployment_id or slot.state not in ("starting", "up"):
@@ -90,13 +97,21 @@ def _failure(desired: Desired, observed: Observed, now: datetime) -> Fail | None
             said = f"exited {ends} times" + (f" with {status}" if status is not None else "")
             return Fail(group.deployment_id, "H10", slot.id, said)
         answer = observed.answers.get(slot.id)
-        if slot.state == "starting" and slot.process == WEB and not (answer and answer.ready):
+        if slot.state == "starting" and slot.asked and not (answer and answer.ready):
             booting = (now - slot.started_at).total_seconds() if slot.started_at else 0.0
-            if booting > group.boot_timeout:
-                code = "unhealthy" if answer and answer.status else "R10"
+            if booting > (group.rules(slot.process).boot_timeout or group.boot_timeout):
+                code = "R10" if answer is None or answer.unheard else "unhealthy"
                 said = answer.said if answer else "gave no answer"
                 return Fail(group.deployment_id, code, slot.id, said)
-    return None
+    return _canary_failure(desired, group, observed)
+
+
+def _canary_failure(desired: Desired, group: Group, observed: Observed) -> Fail | None:
+    if group.sharing != CANARY or group.promoted:
+        return None
+    said = canary.fault(desired, group, observed.watched)
+    mine = [s.id for s in desired.slots if s.deployment_id == group.deployment_id]
+    return Fail(group.deployment_id, "canary", mine[0], said) if said and mine else None
 
 
 def _leaving(
@@ -104,13 +119,13 @@ def _leaving(
 ) -> Iterator[Action]:
     for slot in desired.slots:
         if slot.state != "draining":
-            if _member(desired, slot) is None:
+            if _member(desired, slot) is None and rolling.may_leave(desired, slot):
                 yield Drain(slot.id)
-        elif _drained(slot, observed, now, drain_timeout):
+        elif drained(slot, observed, now, drain_timeout):
             yield Stop(slot.id)
 
 
-def _drained(slot: Slot, observed: Observed, now: datetime, drain_timeout: float) -> bool:
+def drained(slot: Slot, observed: Observed, now: datetime, drain_timeout: float) -> bool:
     """Whether nobody can send to it any more, and its requests are done or out of time."""
     if slot.process != WEB or slot.ready_at is None:
         return True  # it was never in a table
@@ -119,13 +134,20 @@ def _drained(slot: Slot, observed: Observed, now: datetime, drain_timeout: float
     if slot.id not in observed.containers:
         return True
     waited = (now - slot.draining_at).total_seconds() if slot.draining_at else 0.0
-    return observed.in_flight.get(f"i{slot.id}", 0) == 0 or waited >= drain_timeout
+    limit = drain_limit(slot, drain_timeout)
+    return observed.in_flight.get(f"i{slot.id}", 0) == 0 or waited >= limit
+
+
+def drain_limit(slot: Slot, drain_timeout: float) -> float:
+    own = slot.rules.drain_timeout
+    return drain_timeout if own is None else own
 
 
 def _staying(
     desired: Desired, observed: Observed, now: datetime, drained: Set[int]
 ) -> Iterator[Action]:
     starts = observed.free_starts
+    away = {(s.deployment_id, s.process) for s in desired.slots if s.state in RESTARTING}
     for slot in desired.slots:
         if slot.state == "draining" or slot.id in drained or _member(desired, slot) is None:
             continue
@@ -137,14 +159,19 @@ def _staying(
         elif slot.state == "crashed":
             yield from _parked(slot, container, now)
         else:
-            yield from _started(slot, container, observed, now)
+            for action in _started(slot, container, observed, now):
+                if not isinstance(action, MarkSick):
+                    yield action
+                elif (slot.deployment_id, slot.process) not in away:  # one of them at a time
+                    away.add((slot.deployment_id, slot.process))
+                    yield action
 
 
 def _parked(slot: Slot, container: Container, now: datetime) -> Iterator[Action]:
-    if slot.retry_at is None or slot.retry_at <= now:
-        yield Start(slot.id)
-    elif container.state in ("running", "restarting"):
+    if container.state in ("running", "restarting"):
         yield Halt(slot.id)
+    elif slot.retry_at is None or slot.retry_at <= now:
+        yield Start(slot.id)
 
 
 def _started(
@@ -155,6 +182,8 @@ def _started(
         yield _crashed(slot, container, now)
     elif _was_restarted(slot, container):
         yield _returned(slot, container, observed)
+    elif (sick := _sick(slot, observed, now)) is not None:
+        yield sick
     elif container.state in ("exited", "dead"):
         # The engine does not restart it: somebody stopped it, or the engine was restarted.
         yield Start(slot.id)
@@ -178,9 +207,9 @@ def _returned(
     answer.
     """
     answer = observed.answers.get(slot.id)
-    if slot.process == WEB and answer is None:
+    if slot.asked and answer is None:
         return Watch(slot.id)
-    if slot.process == WEB and answer is not None and answer.ready:
+    if slot.asked and answer is not None and answer.ready:
         return MarkReturned(slot.id, container.restart_count)
     return MarkRestarted(slot.id, slot.crashes, container.restart_count, container.exit_code)
 
@@ -197,9 +226,21 @@ def _crashed(slot: Slot, container: Container, now: datetime) -> MarkRestarted |
     return Park(slot.id, crashes, until, container.exit_code, container.oom_killed)
 
 
+def _sick(slot: Slot, observed: Observed, now: datetime) -> MarkSick | None:
+    """An instance that is up, runs, and fails its check again and again."""
+    life = observed.lives.get(slot.id)
+    if slot.state != "up" or slot.liveness is None or life is None:
+        return None
+    if life.failures < slot.liveness.attempts:
+        return None
+    crashes = slot.crashes + 1
+    pause = min(2.0 ** min(crashes - 1, 20), LONGEST_PARKING)
+    return MarkSick(slot.id, crashes, now + timedelta(seconds=pause), life.said)
+
+
 def _progress(slot: Slot, observed: Observed, now: datetime) -> Iterator[Action]:
     """A running instance: is it up, and has it been for long?"""
-    if slot.state == "starting" and slot.process == WEB:
+    if slot.state == "starting" and slot.asked:
         answer = observed.answers.get(slot.id)
         if answer is not None and answer.ready:
             yield MarkUp(slot.id, answer.said)
@@ -207,33 +248,16 @@ def _progress(slot: Slot, observed: Observed, now: datetime) -> Iterator[Action]
             yield Watch(slot.id)
     elif slot.state == "starting":
         ran = (now - slot.started_at).total_seconds() if slot.started_at else 0.0
-        if ran >= SETTLED_SECONDS:
+        if ran >= slot.settles:
             yield MarkUp(slot.id, "is running")
+    elif slot.liveness is not None and slot.id not in observed.lives:
+        yield Tend(slot.id)
     elif slot.crashes and _healthy_for(slot, now) >= HEALTHY_RESET_SECONDS:
         yield ForgetCrashes(slot.id)
 
 
 def _healthy_for(slot: Slot, now: datetime) -> float:
     return (now - slot.ready_at).total_seconds() if slot.ready_at else 0.0
-
-
-def _counts(desired: Desired) -> Iterator[Action]:
-    for group in desired.groups:
-        active = [
-            slot
-            for slot in desired.slots
-            if slot.deployment_id == group.deployment_id and slot.state != "draining"
-        ]
-        for process in sorted({slot.process for slot in active} | set(group.quantities)):
-            count = group.quantities.get(process, 0)
-            have = sorted(
-                (slot for slot in active if slot.process == process), key=lambda slot: slot.index
-            )
-            yield from (Drain(slot.id) for slot in have[count:])
-            taken = {slot.index for slot in have}
-            free = (index for index in range(1, count + len(taken) + 1) if index not in taken)
-            for _ in range(count - len(have)):
-                yield Create(group.deployment_id, process, next(free))
 
 
 def _with_starts(actions: Iterable[Action], free: int) -> Iterator[Action]:
@@ -245,35 +269,14 @@ def _with_starts(actions: Iterable[Action], free: int) -> Iterator[Action]:
         yield action
 
 
-def _switched(desired: Desired) -> bool:
-    return (
-        desired.rolling is not None
-        and desired.serving is not None
-        and desired.serving.deployment_id == desired.rolling.deployment_id
-    )
-
-
-def _rollout(desired: Desired, observed: Observed, ready: Set[int]) -> Iterator[Action]:
-    """`ready` are the instances that this plan marks as up."""
-    group = desired.rolling
-    if group is None or desired.destroyed:
-        return
-    if _switched(desired):
-        if observed.reached(observed.published):
-            yield Finish(group.deployment_id)
-        return
-    up = [
-        slot
-        for slot in desired.slots
-        if slot.deployment_id == group.deployment_id
-        and (slot.state == "up" or slot.id in ready)
-        and slot.id in observed.containers
-    ]
-    if all(
-        sum(slot.process == process for slot in up) >= count
-        for process, count in group.quantities.items()
-    ):
-        yield Switch(group.deployment_id)
+def _switch_is_over(desired: Desired, now: datetime) -> bool:
+    """Whether nothing is left of the deployments before, and routers have told their last."""
+    if desired.counting is None or desired.serving is None or desired.rolling or desired.destroyed:
+        return False
+    if (now - desired.counting).total_seconds() < COUNTED_SECONDS:
+        return False
+    serving_id = desired.serving.deployment_id
+    return all(slot.deployment_id == serving_id for slot in desired.slots)
 
 
 def _next_look(
@@ -283,7 +286,7 @@ def _next_look(
     due: list[float] = []
     for slot in desired.slots:
         if slot.state == "starting":
-            due.append(0.25 if slot.process != WEB else 1.0)
+            due.append(1.0 if slot.asked else 0.25)
         elif slot.state == "draining":
             due.append(_drain_look(slot, observed, now, drain_timeout))
         elif slot.state == "crashed" and slot.retry_at is not None:
@@ -294,14 +297,18 @@ def _next_look(
             due.append(0.1)
         elif slot.crashes:
             due.append(HEALTHY_RESET_SECONDS)
-    if _switched(desired):
+    if desired.counting is not None:
+        due.append(COUNTED_SECONDS)
+    if rolling.switched(desired):
         due.append(0.5)
+    elif desired.rolling is not None and desired.rolling.sharing == CANARY:
+        due.append(CANARY_LOOK_SECONDS)
     return min(due) if due else None
 
 
 def _drain_look(slot: Slot, observed: Observed, now: datetime, drain_timeout: float) -> float:
     """Routers and finished stops announce themselves; the drain limit does not."""
-    if _drained(slot, observed, now, drain_timeout):
+    if drained(slot, observed, now, drain_timeout):
         return 5.0
     waited = (now - slot.draining_at).total_seconds() if slot.draining_at else 0.0
-    return min(1.0, max(0.05, drain_timeout - waited))
+    return min(1.0, max(0.05, drain_limit(slot, drain_timeout) - waited))

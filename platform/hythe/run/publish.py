@@ -4,8 +4,9 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from math import gcd
 
-from sqlalchemy import ColumnElement, and_, delete, exists, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from hythe.model import (
@@ -24,8 +25,10 @@ from hythe.model import (
     Vault,
     Write,
 )
+from hythe.process_settings import CANARY
 from hythe.route_settings import RouteSettings
-from hythe.run.desired import WEB
+from hythe.run.desired import BOTH, WAIT, WEB
+from hythe.run.traffic import word_of
 from hythe.settings import Settings
 from hythe.spec import ReleaseSpec
 from hythe.wire import HOLD, SERVE, Route, RouteTable, Target, Version
@@ -171,20 +174,28 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
         certificates.setdefault(certificate.app_id, []).append(certificate)
     targets: dict[int, list[Target]] = {}
     crashed: set[int] = set()
+    coming: set[int] = set()
+    canaries: dict[int, tuple[str, int]] = {}  # release and percent, by app
     serving = (
-        select(Instance, Release)
+        select(Instance, Deployment, Release)
         .join(App, App.id == Instance.app_id)
         .join(Deployment, Deployment.id == Instance.deployment_id)
         .join(Release, Release.id == Deployment.release_id)
         .where(
-            Instance.deployment_id == App.serving_id,
+            or_(
+                Instance.deployment_id == App.serving_id,
+                Deployment.sharing == BOTH,
+                and_(Deployment.sharing == CANARY, Deployment.status == "rolling"),
+            ),
             Instance.process == WEB,
-            Instance.state.in_(["up", "crashed", "starting"]),
+            Instance.state.in_(["up", "crashed", "starting", "pending"]),
         )
         .order_by(Instance.id)
     )
-    for instance, release in session.execute(serving):
+    for instance, deployment, release in session.execute(serving):
         if instance.state == "up":
+            if deployment.sharing == CANARY and deployment.share is not None:
+                canaries[instance.app_id] = (f"v{release.version}", deployment.share)
             targets.setdefault(instance.app_id, []).append(
                 Target(
                     id=f"i{instance.id}",
@@ -194,8 +205,11 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
                     release=f"v{release.version}",
                 )
             )
-        elif instance.crashes:
+        elif instance.crashes and not deployment.sharing:
             crashed.add(instance.app_id)
+        else:
+            coming.add(instance.app_id)
+    watches, waiting = _watches(session), _waiting(session)
     handling = {row.app_id: row for row in session.scalars(select(Routing))}
     resting = {
         app_id
@@ -206,7 +220,7 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
         Route(
             app=name,
             hosts=(settings.app_host(name), *sorted(hosts.get(app_id, []))),
-            targets=tuple(targets.get(app_id, [])),
+            targets=_weighted(targets.get(app_id, []), canaries.get(app_id)),
             error="H10" if app_id in crashed else "H14",
             certificates=tuple(
                 _shown(
@@ -214,10 +228,16 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
                     (settings.app_host(name), *hosts.get(app_id, [])),
                 )
             ),
-            mode=_mode(handling.get(app_id), resting=app_id in resting),
+            mode=_mode(
+                handling.get(app_id),
+                app_id in resting
+                or (app_id not in targets
+                and (waiting.get(app_id) == "rolling" or app_id in waiting.keys() & coming)),
+            ),
             settings=RouteSettings.from_json(
                 handling[app_id].settings if app_id in handling else {}
             ),
+            watch=watches.get(app_id, ""),
         )
         for app_id, name in apps
     ]
@@ -239,10 +259,59 @@ def _sleepers(session: Session) -> dict[int, str]:
     return {app_id: state for app_id, state in session.execute(query)}
 
 
-def _mode(row: Routing | None, *, resting: bool) -> str:
-    """What somebody chose; requests of an app that sleeps or wakes are held."""
-    mode = row.mode if row is not None else SERVE
-    return HOLD if mode == SERVE and resting else mode
+def _weighted(targets: list[Target], canary: tuple[str, int] | None) -> tuple[Target, ...]:
+    """The targets, so that those of a canary get its share of the requests together."""
+    if canary is None:
+        return tuple(targets)
+    release, share = canary
+    new = sum(target.release == release for target in targets)
+    weights = {True: share * (len(targets) - new), False: (100 - share) * new}
+    least = gcd(*weights.values()) or 1
+    return tuple(
+        replace(target, weight=weights[target.release == release] // least or 1)
+        for target in targets
+    )
+
+
+def _watches(session: Session) -> dict[int, str]:
+    """The word to count an app's requests under, from the first start of a deployment that takes
+    over until nothing is left of the one before."""
+    started = exists().where(
+        Instance.deployment_id == Deployment.id, Instance.started_at.is_not(None)
+    )
+    counted = (
+        select(Deployment.app_id, Deployment.id)
+        .join(App, App.id == Deployment.app_id)
+        .where(
+            or_(
+                and_(Deployment.status == "rolling", App.serving_id.is_not(None), started),
+                and_(
+                    Deployment.id == App.serving_id,
+                    Deployment.switch_requests.is_not(None),
+                    Deployment.switch_ended_at.is_(None),
+                ),
+            )
+        )
+        .order_by(Deployment.id)
+    )
+    return {app_id: word_of(deployment_id) for app_id, deployment_id in session.execute(counted)}
+
+
+def _waiting(session: Session) -> dict[int, str]:
+    """Apps whose old instances end before the new ones start: the status of the deployment that
+    did so, when it is the newest. After it failed, requests wait for the old ones."""
+    newest = select(func.max(Deployment.id)).where(Deployment.release_id.is_not(None))
+    wait = select(Deployment.app_id, Deployment.status).where(
+        Deployment.sharing == WAIT,
+        Deployment.status.in_(["rolling", "failed"]),
+        Deployment.id.in_(newest.group_by(Deployment.app_id)),
+    )
+    return {app_id: status for app_id, status in session.execute(wait)}
+
+
+def _mode(handling: Routing | None, waits: bool) -> str:
+    mode = handling.mode if handling is not None else SERVE
+    return HOLD if waits and mode == SERVE else mode
 
 
 def _shown(certificates: Iterable[Certificate], hosts: Iterable[str]) -> Iterator[WireCertificate]:

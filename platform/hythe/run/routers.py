@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hythe import logs
+from hythe.run.traffic import ByRelease, Traffic
 from hythe.socketpath import address
 from hythe.wire import LEASE_SECONDS, RouteTable, TableChange, Version
 
@@ -36,6 +37,7 @@ class Session:
     sent: Version = NEVER  # the table that it has, once it has read what was sent
     version: Version = NEVER
     in_flight: dict[str, int] = field(default_factory=dict)
+    watched: dict[str, dict[str, Traffic]] = field(default_factory=dict)
     heard: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -64,6 +66,7 @@ class Report:
 
     version: Version
     in_flight: dict[str, int]
+    watched: dict[str, dict[str, Traffic]]
     waiting: frozenset[str]  # apps of which requests are held
     served: frozenset[str]  # apps of which requests have ended since the last report
 
@@ -71,8 +74,12 @@ class Report:
     def of(cls, message: dict[str, Any]) -> "Report":
         epoch, sequence = message["version"] or NEVER
         counts = {str(target): int(n) for target, n in message["in_flight"].items()}
+        watched = {
+            str(word): {str(release): Traffic.of(each) for release, each in releases.items()}
+            for word, releases in message.get("watched", {}).items()
+        }
         waiting, served = (frozenset(map(str, message.get(k, ()))) for k in ("waiting", "served"))
-        return cls((int(epoch), int(sequence)), counts, waiting, served)
+        return cls((int(epoch), int(sequence)), counts, watched, waiting, served)
 
 
 class Routers:
@@ -89,6 +96,7 @@ class Routers:
         self._changed = changed  # called when an ack or an in-flight count came in
         self._ahead = ahead  # called when a router has a table that is above ours
         self._waits = waits  # called with the apps of which requests are held
+        self._told_since = time.monotonic()  # all routers tell which apps they serve
         self._served: dict[str, float] = {}  # when each app's requests last ended, monotonic
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
@@ -159,9 +167,18 @@ class Routers:
         with self._lock:
             live = [s for s in self._sessions.values() if now - s.heard < LEASE_SECONDS]
             if not live or not all(session.tells_activity for session in live):
-                self._since = now
+                self._told_since = now
                 return 0.0
-            return now - max(self._served.get(app, 0.0), self._since)
+            return now - max(self._served.get(app, 0.0), self._told_since)
+
+    def watched(self, word: str) -> ByRelease:
+        """What was counted under a word, over all routers that are known."""
+        releases: dict[str, Traffic] = {}
+        with self._lock:
+            for session in self._sessions.values():
+                for release, traffic in session.watched.get(word, {}).items():
+                    releases[release] = releases.get(release, Traffic()) + traffic
+        return releases
 
     def _warn_of(self, version: Version) -> None:
         with self._lock:
@@ -219,6 +236,7 @@ class Routers:
             report = Report.of(message)
             news = (report.version, report.in_flight) != (session.version, session.in_flight)
             session.version, session.in_flight = report.version, report.in_flight
+            session.watched = report.watched
             session.heard = time.monotonic()
             with self._lock:
                 self._served.update(dict.fromkeys(report.served, session.heard))

@@ -1,6 +1,7 @@
 """The run stage, put together: loop, prober, publisher and the routers' link."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from hythe.engine.port import Engine
 from hythe.model import Database, Vault
@@ -15,6 +16,9 @@ from hythe.run.sleep import Sleeper
 from hythe.run.stopper import Say
 from hythe.settings import Settings
 from hythe.wire import RouteTable
+
+if TYPE_CHECKING:
+    from hythe.run.explain import Explanation
 
 
 class RunStage:
@@ -62,6 +66,7 @@ class RunStage:
             publisher,
             eraser,
             say,
+            self._routers.watched,
         )
         self._loop = Loop(
             settings,
@@ -85,6 +90,10 @@ class RunStage:
         """Stop looking; containers and routers go on as they are."""
         self._loop.stop()
         self._routers.stop()
+
+    def explain(self, app_id: int) -> "Explanation | None":
+        """What the loop wants, sees and will do next; None when there is no such app."""
+        return self._loop.explain(app_id)
 
     def _routers_changed(self) -> None:
         self._loop.routers_changed()

@@ -1,5 +1,6 @@
 """Stopping instances: SIGTERM, time to finish, SIGKILL; off the loop's path, since that is long."""
 
+import math
 import threading
 from collections.abc import Callable
 
@@ -101,9 +102,10 @@ class Stopper:
         found = self._engine.instances.get(container)
         if found is not None and found.state != "created":
             asked = now()
-            self._engine.instances.stop(found.id, self._settings.stop_timeout)
-            if (now() - asked).total_seconds() >= self._settings.stop_timeout:
-                seconds = self._settings.stop_timeout
+            own = slot.rules.stop_timeout
+            seconds = self._settings.stop_timeout if own is None else math.ceil(own)
+            self._engine.instances.stop(found.id, seconds)
+            if (now() - asked).total_seconds() >= seconds:
                 text = f"Error R12 (Exit timeout): killed {seconds} s after SIGTERM"
                 self._say(app_id, slot.name, release, text)
                 self._note_kill(app_id, slot, seconds)

@@ -107,6 +107,19 @@ def test_the_state_of_an_app(
         assert shown[key] == listed[key]
 
 
+def test_each_app_has_its_own_last_deployment(plane: ControlPlane, api: httpx.Client) -> None:
+    with plane.database.write() as tx:
+        for name in ("one", "two", "three"):
+            make_deployment(tx, make_app(tx, name), status="failed")
+        make_app(tx, "untouched")
+    listed = {app["name"]: app for app in api.get("/v1/apps").json()["items"]}
+    shown = {name: api.get(f"/v1/apps/{name}").json()["last_deployment"] for name in listed}
+    assert {name: app["last_deployment"] for name, app in listed.items()} == shown
+    assert len({last["id"] for last in shown.values() if last}) == 3
+    assert listed["two"]["state"] == "failed"
+    assert (listed["untouched"]["state"], shown["untouched"]) == ("empty", None)
+
+
 def test_a_list_of_many_apps_takes_no_more_queries(plane: ControlPlane, api: httpx.Client) -> None:
     def queries() -> int:
         seen: list[str] = []

@@ -2,6 +2,7 @@ import httpx
 import pytest
 from builders import make_app, make_build, make_deployment, make_release
 
+from hythe.model import Deployment
 from hythe.transcript import Transcript
 
 from .live_api import ControlPlane
@@ -87,3 +88,15 @@ def test_a_build_that_waits_has_a_place_and_is_canceled(
     refused = api.post(f"/v1/apps/other/builds/{done.id}/cancel")
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     assert api.post("/v1/apps/shop/builds/99/cancel").status_code == 404
+
+
+def test_a_release_says_what_was_counted_when_it_took_over(
+    plane: ControlPlane, api: httpx.Client
+) -> None:
+    assert api.get("/v1/apps/shop/releases/2").json()["switch"] is None
+    with plane.database.write() as tx:
+        row = tx.get_one(Deployment, 1)
+        row.switch_requests, row.switch_failed, row.switch_errors = 1204, 1, {"H13": 1}
+    switch = {"requests": 1204, "failed": 1, "errors": {"H13": 1}, "ended_at": None}
+    assert api.get("/v1/apps/shop/releases/2").json()["switch"] == switch
+    assert api.get("/v1/apps/shop/deployments/1").json()["switch"] == switch

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from integration.route.control_plane import ControlPlane
-from integration.route.rig import HOST, Wire, answering, get, make_table, until
+from integration.route.rig import HOST, Wire, answering, get, make_table, sending, until
 
 
 @pytest.fixture
@@ -179,3 +179,33 @@ def test_a_held_app_is_reported_at_once_and_served_apps_with_the_next_report(
     assert wire.response()[0] == 200
     control.wait(lambda: "app" in control.last()["served"], "reported that one was served")
     control.wait(lambda: control.last()["waiting"] == control.last()["served"] == [], "fell quiet")
+
+
+def test_a_watched_route_is_counted_by_release_and_what_failed(serve, control, linked):
+    good, bad = serve(answering()), serve(sending("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"))
+    plain = make_table({"i1": good.port}, 1)
+    router = linked(plain, workers=2)
+    assert get(router.port)[0] == 200  # nobody watches yet
+    route = replace(plain.routes[0], watch="d7")
+    first = replace(plain, sequence=2, routes=(route,))
+    control.publish(first)
+    control.applied(first)
+    for _ in range(5):
+        assert get(router.port)[0] == 200
+    target = replace(route.targets[0], id="i2", port=bad.port, release="v2")
+    second = replace(first, sequence=3, routes=(replace(route, targets=(target,)),))
+    control.publish(second)
+    # What the first table's targets answered is known as soon as the second is in use.
+    assert control.applied(second)["watched"]["d7"]["v1"]["requests"] == 5
+    assert get(router.port)[0] == 500
+
+    def counted():
+        watched = control.last().get("watched", {}).get("d7", {})
+        return watched if "v2" in watched else None
+
+    watched = control.wait(counted, "counted the second release")
+    assert (watched["v1"]["requests"], watched["v1"]["failed"]) == (5, 0)
+    assert (watched["v2"]["requests"], watched["v2"]["failed"]) == (1, 1)
+    assert sum(watched["v1"]["times"].values()) == 5
+    control.publish(replace(plain, sequence=4))
+    control.wait(lambda: not control.last().get("watched"), "stopped watching")

@@ -182,3 +182,22 @@ def test_a_router_that_takes_changes_is_sent_what_changed(routers: Routers, path
     router.hello(changes=True)  # it missed something
     assert router.table().version == (1, 3)
     router.close()
+
+
+def test_what_routers_counted_is_added_up_by_release(
+    routers: Routers, path: Path, told: Told
+) -> None:
+    routers.send(RouteTable(1, 1))
+    counts = {"requests": 3, "failed": 1, "errors": {"H13": 1}, "times": {"512": 3}}
+    one, two = Dialler(path, "one"), Dialler(path, "two")
+    for router in (one, two):
+        router.say({
+            "type": "report", "version": [1, 1], "in_flight": {}, "watched": {"d7": {"v2": counts}},
+        })  # fmt: skip
+    told.wait(2)
+    traffic = routers.watched("d7")["v2"]
+    assert (traffic.requests, traffic.failed, traffic.errors) == (6, 2, {"H13": 2})
+    assert traffic.quantile(0.95) == 512e-6
+    assert routers.watched("d8") == {}
+    one.close()
+    two.close()

@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hythe.engine.port import Container
+from hythe.healthcheck import HealthCheck
+from hythe.process_settings import ProcessSettings
 from hythe.run import actions as do
 from hythe.run.desired import Desired, Group, Slot
-from hythe.run.health import Answer
+from hythe.run.health import Answer, Life
 from hythe.run.observe import Observed
 from hythe.run.plan import Plan, plan
 
@@ -254,3 +256,73 @@ def test_a_destroyed_app_goes_container_by_container_and_then_altogether() -> No
         do.Drain(1),
     )
     assert actions(desired(destroyed=True), seen()) == (do.Erase(),)
+
+
+def test_a_switch_is_over_when_nothing_is_left_of_the_one_before() -> None:
+    new = group(2, 2)
+    leaving = desired(slot(1, state="draining"), slot(2, 2, index=2), serving=new)
+    both = seen(running(1), running(2))
+    long_ago = NOW - timedelta(seconds=10)
+    assert do.EndSwitch(2) not in actions(replace(leaving, counting=long_ago), both)
+    alone = desired(slot(2, 2), serving=new)
+    assert actions(replace(alone, counting=long_ago), seen(running(2))) == (do.EndSwitch(2),)
+    assert actions(replace(alone, counting=NOW), seen(running(2))) == ()  # they have more to tell
+    assert actions(alone, seen(running(2))) == ()
+
+
+SICK = HealthCheck(attempts=3)
+
+
+def test_an_instance_that_is_up_is_asked_from_then_on() -> None:
+    wanted = desired(replace(slot(), liveness=SICK), serving=group())
+    assert actions(wanted, seen(running())) == (do.Tend(1),)
+    assert actions(wanted, seen(running(), lives={1: Life()})) == ()
+    assert actions(wanted, seen(running(), lives={1: Life(2, "answered 500 on /")})) == ()
+
+
+def test_a_sick_instance_is_stopped_and_started_again_with_back_off() -> None:
+    sick = {1: Life(3, "answered 500 on /")}
+    for crashes, pause in [(0, 1), (1, 2), (4, 16), (30, 300)]:
+        wanted = desired(replace(slot(), liveness=SICK, crashes=crashes), serving=group())
+        again = NOW + timedelta(seconds=pause)
+        marked = do.MarkSick(1, crashes + 1, again, "answered 500 on /")
+        assert actions(wanted, seen(running(), lives=sick)) == (marked,)
+    parked = replace(slot(state="crashed"), retry_at=NOW)
+    assert actions(desired(parked, serving=group()), seen(running())) == (do.Halt(1),)
+    stopped = running(state="exited")
+    assert actions(desired(parked, serving=group()), seen(stopped)) == (do.Start(1),)
+
+
+def test_sick_instances_are_restarted_one_after_the_other() -> None:
+    sick = {n: Life(3, "answered 500 on /") for n in (1, 2)}
+    slots = [replace(slot(n, index=n), liveness=SICK) for n in (1, 2)]
+    both = seen(running(1), running(2), lives=sick)
+    wanted = desired(*slots, serving=group(web=2))
+    assert [type(action) for action in actions(wanted, both)] == [do.MarkSick]
+    away = replace(slots[0], state="crashed", retry_at=NOW + timedelta(seconds=9))
+    half = seen(running(1, state="exited"), running(2), lives={2: sick[2]})
+    assert actions(desired(away, slots[1], serving=group(web=2)), half) == ()
+
+
+def test_a_worker_with_a_check_is_up_when_it_passed() -> None:
+    check = HealthCheck(kind="command", command=("true",))
+    waiting = replace(slot(state="starting", process="worker"), startup=check)
+    wanted = desired(waiting, rolling=group(worker=1))
+    assert actions(wanted, seen(running())) == (do.Watch(1),)
+    passed = {1: Answer(None, "`true` exited with 0", passed=True)}
+    assert do.Switch(1) in actions(wanted, seen(running(), answers=passed))
+    failed = {1: Answer(None, "`true` exited with 1", passed=False)}
+    late = NOW + timedelta(seconds=60)
+    said = "`true` exited with 1"
+    assert actions(wanted, seen(running(), answers=failed), late) == (
+        do.Fail(1, "unhealthy", 1, said),
+    )
+
+
+def test_a_slow_boot_has_the_time_of_its_process_type() -> None:
+    slow = replace(group(), settings={"web": ProcessSettings(boot_timeout=300)})
+    wanted = desired(slot(state="starting"), rolling=slow)
+    late = NOW + timedelta(seconds=200)
+    assert actions(wanted, seen(running()), late) == (do.Watch(1),)
+    later = NOW + timedelta(seconds=300)
+    assert isinstance(actions(wanted, seen(running()), later)[0], do.Fail)

@@ -7,10 +7,12 @@ import pytest
 from builders import make_app, make_deployment, make_release
 
 from hythe.errors import PlatformError
-from hythe.model import App, Certificate, Database, Domain, Instance, Vault, Write, now
+from hythe.model import App, Certificate, Database, Deployment, Domain, Instance, Vault, Write, now
+from hythe.process_settings import CANARY
+from hythe.run.desired import BOTH, WAIT
 from hythe.run.publish import Publisher
 from hythe.settings import Settings
-from hythe.wire import RouteTable
+from hythe.wire import Route, RouteTable
 
 
 @pytest.fixture
@@ -172,3 +174,79 @@ def test_no_app_gets_the_control_planes_name(
     route, control = RouteTable.loads(json.dumps(sent[0].to_json())).routes
     assert "hythe.example.com" not in route.hosts
     assert control.redirect == "https://hythe.example.com:7600"
+
+
+def test_routers_watch_from_the_first_start_until_the_switch_is_over(
+    app: App, publisher: Publisher, database: Database, sent: list[RouteTable]
+) -> None:
+    def watch() -> str:
+        publisher.publish()
+        return sent[-1].routes[0].watch
+
+    assert watch() == ""  # nothing was started yet
+    with database.write() as tx:
+        tx.get_one(Instance, 2).started_at = now()
+    assert watch() == "d2"
+    with database.write() as tx:
+        row = tx.get_one(Deployment, 2)
+        row.status, row.switch_requests = "live", 5
+        tx.get_one(App, app.id).serving_id = 2
+    assert watch() == "d2"  # the instances before it still have requests
+    with database.write() as tx:
+        tx.get_one(Deployment, 2).switch_ended_at = now()
+    assert watch() == ""
+
+
+@pytest.mark.parametrize(("old", "new", "share"), [(1, 1, 10), (3, 2, 25), (1, 4, 99)])
+def test_a_canary_gets_its_share_by_weights(
+    app: App, publisher: Publisher, database: Database, sent: list[RouteTable],
+    old: int, new: int, share: int,
+) -> None:  # fmt: skip
+    with database.write() as tx:
+        deployment = tx.get_one(Deployment, 2)
+        deployment.sharing, deployment.share = CANARY, share
+        for host in range(10, 10 + old - 1):
+            make_instance(tx, app, 1, host)
+        for host in range(20, 20 + new - 1):
+            make_instance(tx, app, 2, host)
+    publisher.publish()
+    targets = sent[-1].routes[0].targets
+    tried = sum(target.weight for target in targets if target.release == "v2")
+    assert len(targets) == old + new
+    assert 100 * tried == share * sum(target.weight for target in targets)
+    with database.write() as tx:
+        tx.get_one(Deployment, 2).status = "failed"
+    publisher.publish()
+    assert {target.release for target in sent[-1].routes[0].targets} == {"v1"}
+    assert {target.weight for target in sent[-1].routes[0].targets} == {100}
+
+
+def test_requests_wait_while_the_new_instances_of_all_at_once_boot(
+    app: App, publisher: Publisher, database: Database, sent: list[RouteTable]
+) -> None:
+    def route() -> Route:
+        publisher.publish()
+        return sent[-1].routes[0]
+
+    with database.write() as tx:
+        tx.get_one(Deployment, 2).sharing = WAIT
+    assert route().mode == "serve"
+    with database.write() as tx:
+        tx.get_one(Instance, 1).state = "gone"
+    assert (route().mode, route().targets) == ("hold", ())
+    with database.write() as tx:
+        tx.get_one(Deployment, 2).status = "failed"
+        make_instance(tx, app, 1, 3, state="starting")
+    assert route().mode == "hold"  # the old ones come back
+    with database.write() as tx:
+        tx.get_one(Instance, 3).crashes = 1
+    assert (route().mode, route().error) == ("serve", "H10")
+
+
+def test_both_releases_answer_while_one_takes_over_in_batches(
+    app: App, publisher: Publisher, database: Database, sent: list[RouteTable]
+) -> None:
+    with database.write() as tx:
+        tx.get_one(Deployment, 2).sharing = BOTH
+    publisher.publish()
+    assert [target.release for target in sent[-1].routes[0].targets] == ["v1", "v2"]

@@ -15,6 +15,7 @@ from hythe.api.context import CurrentContext
 from hythe.api.streams import EventStream, LastEventId, deployment_events
 from hythe.api.v1.apps import find_app
 from hythe.api.v1.shapes import Answer, Body, Items
+from hythe.api.v1.switch import SwitchAnswer, switch_answer
 from hythe.errors import InvalidValue, NotFound
 from hythe.model import App, Deployment, Release, Source
 from hythe.model.deployment import DeploymentKind, DeploymentStatus
@@ -52,6 +53,9 @@ class DeploymentAnswer(Answer):
     error: ErrorAnswer | None
     heir: int | None = Field(
         description="The newer deployment that took over and carries the same code on, if any."
+    )
+    switch: SwitchAnswer | None = Field(
+        description="What the routers counted while it took over; null before, and of a first one."
     )
     created_by: str
     created_at: datetime
@@ -214,6 +218,7 @@ def _answer(
         source=source_answer(source) if source else None,
         error=error_answer(row.error_code, row.error_cause, row.error_fix),
         heir=last.id if last.id != row.id else None,
+        switch=switch_answer(row),
         created_by=row.created_by,
         created_at=row.created_at,
         ended_at=row.ended_at,

@@ -107,11 +107,16 @@ def _rows(session: Session, app: App) -> list[Formation]:
 
 def _commands(session: Session, app: App) -> dict[str, str]:
     """The newest release's process types that can be scaled."""
-    newest = session.scalars(
-        select(Release).where(Release.app_id == app.id).order_by(Release.version.desc()).limit(1)
-    ).first()
-    processes = ReleaseSpec.of(newest).processes if newest else {}
+    spec = newest_spec(session, app.id)
+    processes = spec.processes if spec else {}
     return {kind: line for kind, line in processes.items() if kind != RELEASE_PROCESS}
+
+
+def newest_spec(session: Session, app_id: int) -> ReleaseSpec | None:
+    newest = session.scalars(
+        select(Release).where(Release.app_id == app_id).order_by(Release.version.desc()).limit(1)
+    ).first()
+    return ReleaseSpec.of(newest) if newest else None
 
 
 def _short(quantity: int) -> str:

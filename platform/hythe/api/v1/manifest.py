@@ -139,7 +139,7 @@ class _Matching:
         """Make the changes; returns the deployment that they need, if they need one."""
         set_, unset = self._config()
         build = any(
-            change.path.startswith(("source", "processes", "healthchecks"))
+            change.path.startswith(("source", "processes", "healthchecks", "settings"))
             for change in self.changes
         )
         quantities = {
@@ -209,7 +209,7 @@ class _Matching:
             source=describe_source(source) if source else None,
             login=vault.unseal(source.login) if source and source.login else None,
             procfile=source.procfile if source else None,
-            check=(AppJson.read(text) if text else AppJson()).check,
+            about=AppJson.read(text) if text else AppJson(),
             env={row.key: vault.unseal(row.value) for row in config},
             formation={row.process: row.quantity for row in formation},
             domains=frozenset(hosts),

@@ -111,9 +111,10 @@ def _read_instances(session: Session, facts: dict[int, _Facts], only: int | None
 
 
 def _read_deployments(session: Session, facts: dict[int, _Facts], only: int | None) -> None:
-    newest = select(  # an index finds the newest of each app without reading the others
-        select(func.max(Deployment.id)).where(Deployment.app_id == App.id).scalar_subquery()
-    ).where(_of(App.id, only))
+    of_app = select(func.max(Deployment.id)).where(Deployment.app_id == App.id).correlate(App)
+    newest = (  # an index finds the newest of each app without reading the others
+        select(of_app.scalar_subquery()).select_from(App).where(_of(App.id, only))
+    )
     columns = (
         Deployment.app_id,
         Deployment.id,

@@ -9,13 +9,22 @@ from pydantic import Field
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from hythe.api.auth import CurrentActor, needs
 from hythe.api.context import CurrentContext
 from hythe.api.v1.apps import find_app
 from hythe.api.v1.builds import UsedBuildpack, used_buildpacks
-from hythe.api.v1.deployments import Limit, SourceAnswer, source_answer
+from hythe.api.v1.deployments import (
+    DeploymentAnswer,
+    Limit,
+    SourceAnswer,
+    describe,
+    source_answer,
+)
 from hythe.api.v1.shapes import Answer, Items
+from hythe.api.v1.switch import SwitchAnswer, switches
 from hythe.errors import NotFound
 from hythe.model import App, Build, Deployment, Release, Source
+from hythe.run import decide
 from hythe.spec import ReleaseSpec
 
 router = APIRouter(prefix="/apps/{app}/releases", tags=["releases"])
@@ -34,6 +43,9 @@ class ReleaseAnswer(Answer):
     image: str
     processes: dict[str, str]
     buildpacks: list[UsedBuildpack] = Field(description="What its image was built with, in order.")
+    switch: SwitchAnswer | None = Field(
+        description="What was counted when it took over; null when nothing served before it."
+    )
     created_by: str
     created_at: datetime
 
@@ -84,6 +96,32 @@ def show_release(app: str, version: PathVersion, context: CurrentContext) -> Rel
         return _answers(session, row, select(Release).where(Release.id == release.id))[0]
 
 
+@router.post(
+    "/{version}/promote",
+    status_code=202,
+    summary="Give a canary all of the traffic",
+    dependencies=[needs("deploy")],
+)
+def promote_release(
+    app: str, version: PathVersion, context: CurrentContext, actor: CurrentActor
+) -> DeploymentAnswer:
+    with context.database.write() as tx:
+        return describe(tx, decide.promote(tx, find_app(tx, app), version, actor.name))
+
+
+@router.post(
+    "/{version}/abort",
+    summary="Give up a release that is taking over",
+    dependencies=[needs("deploy")],
+)
+def abort_release(
+    app: str, version: PathVersion, context: CurrentContext, actor: CurrentActor
+) -> DeploymentAnswer:
+    with context.database.write() as tx:
+        row = find_app(tx, app)
+        return describe(tx, decide.abort(tx, context.settings, row, version, actor.name))
+
+
 @router.get("/{version}/diff", summary="Compare two releases")
 def diff_releases(
     app: str,
@@ -131,7 +169,8 @@ def _answers(session: Session, app: App, wanted: Select[Release]) -> list[Releas
         wanted.add_columns(Source, Build)
         .outerjoin(Source, Source.id == Release.source_id)
         .outerjoin(Build, Build.id == Release.build_id)
-    )
+    ).all()
+    counted = switches(session, [release.id for release, _, _ in rows])
     return [
         ReleaseAnswer(
             version=release.version,
@@ -143,6 +182,7 @@ def _answers(session: Session, app: App, wanted: Select[Release]) -> list[Releas
             image=release.image,
             processes=dict(ReleaseSpec.of(release).processes),
             buildpacks=used_buildpacks(build),
+            switch=counted.get(release.id),
             created_by=release.created_by,
             created_at=release.created_at,
         )

@@ -129,6 +129,16 @@ function Processes({ release }: { release: Release }) {
       ))}
       <dt>Image</dt>
       <dd className="mono">{release.image}</dd>
+      {release.switch && (
+        <>
+          <dt>Switch</dt>
+          <dd>
+            {release.switch.requests.toLocaleString('en')} requests,{' '}
+            {release.switch.failed.toLocaleString('en')} failed
+            {!release.switch.ended_at && ' so far'}
+          </dd>
+        </>
+      )}
     </dl>
   )
 }
