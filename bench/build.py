@@ -8,210 +8,88 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection
+from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import docker
+import docker.errors
+import requests
 
-from bench import packages
+from bench import belongings, packages
+from bench.by_hand import ByHand, engine, run
 from bench.figure import Figure, ratios
-from bench.installation import ROOT, Installation, Project, until
+from bench.installation import Installation, Project, until
 from bench.push import newest, note, start_to_first_200
-from hythe.build.operator import registries
-from hythe.build.stack import recipe
 from hythe.cli.output import time_of
 
 RATE, WINDOW = 200, 6.0  # requests a second, seconds
-BASE = "hythe-bench/base:1"
+FAILURES = (AssertionError, OSError, subprocess.SubprocessError, docker.errors.DockerException,
+            requests.RequestException)  # fmt: skip
 
 
-def measure(pairs: int) -> list[Figure]:
-    """Measure on an installation of its own, which is removed afterwards."""
+def measure(pairs: int, *, parts: Collection[str] = (), quick: bool = False) -> list[Figure]:
+    """All parts, or those named, on an installation of its own, which is removed afterwards.
+
+    A part that fails is a figure that is not met; the others are measured. `quick` shows that they
+    run: one pair, whose figures say little.
+    """
+    figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="hythe-bench-") as folder:
         installation = Installation(Path(folder) / "home")
         try:
             note("starting an installation")
             installation.up("--no-example")
-            with hand_written(Path(folder)) as by_hand:
-                bench = Bench(installation, Path(folder), by_hand)
-                return [
-                    *bench.dependencies(pairs),
-                    *bench.code("Flask", packages.flask, pairs),
-                    *bench.code("Express", packages.express, pairs),
-                    *bench.first_start(pairs),
-                    *bench.size(),
-                    *bench.jail(pairs),
-                ]
+            bench = Bench(installation, Path(folder), 1 if quick else pairs)
+            try:
+                for name, part in PARTS.items():
+                    if not parts or name in parts:
+                        figures += _tried(name, part, bench)
+            finally:
+                bench.remove()
         finally:
             installation.remove()
+    return figures
 
 
-class ByHand:
-    """`docker build` of the usual Dockerfile, on the run image with pip."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def build(self, files: dict[str, str], tag: str) -> float:
-        """Seconds until the image is there."""
-        packages.write(self._folder, files | {"Dockerfile": packages.DOCKERFILE.format(base=BASE)})
-        started = time.monotonic()
-        run(
-            "docker", "build", "--no-cache", "-q", "-t", f"hythe-bench/app:{tag}", str(self._folder)
-        )
-        return time.monotonic() - started
-
-
-@contextmanager
-def hand_written(folder: Path) -> Iterator[ByHand]:
-    """The base with pip, the CA bundle and the index settings; all images go at the end."""
-    context = folder / "base"
-    context.mkdir()
-    operator = registries()
-    lines = [f"FROM {recipe().reference('run')}", "USER root"]
-    bundle = operator.bundle()
-    if bundle is not None:
-        (context / "ca.crt").write_bytes(bundle.read_bytes())
-        lines += ["COPY ca.crt /etc/ssl/certs/ca-certificates.crt",
-                  "ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt"]  # fmt: skip
-    lines += ["RUN apt-get update && apt-get install -y --no-install-recommends python3-venv"]
-    lines += [f'ENV {name}="{value}"' for name, value in operator.settings().items()]
-    (context / "Dockerfile").write_text("\n".join(lines) + "\n")
-    note("making a base for the Dockerfile")
-    run("docker", "build", "-q", "-t", BASE, str(context))
-    app = folder / "by-hand"
-    app.mkdir()
+def _tried(name: str, part: Callable[["Bench"], list[Figure]], bench: "Bench") -> list[Figure]:
+    """The figures of a part, told of as soon as they are there."""
     try:
-        yield ByHand(app)
-    finally:
-        listed = run("docker", "images", "-q", "--filter", "reference=hythe-bench/*")
-        for image in dict.fromkeys(listed.split()):
-            subprocess.run(["docker", "rmi", "-f", image], capture_output=True)
+        figures = part(bench)
+    except FAILURES as error:
+        note(f"the part {name} failed: {error}")
+        figures = [Figure(f"the part {name} failed", [1], "times", ("=", 0))]
+    for figure in figures:
+        note("  ".join(figure.row()).rstrip())
+    return figures
 
 
 class Bench:
-    def __init__(self, installation: Installation, folder: Path, by_hand: ByHand) -> None:
+    """What the parts share: apps, and the images made by hand."""
+
+    def __init__(self, installation: Installation, folder: Path, pairs: int) -> None:
         self.installation = installation
         self.folder = folder
-        self.by_hand = by_hand
-        self.flask: Project | None = None  # the last one, which has a cache
+        self.pairs = pairs
+        self.added = 0  # dependencies of the Flask app beyond the first ones
 
-    def dependencies(self, pairs: int) -> list[Figure]:
-        """First builds, each of an app of its own, docker's, and one more dependency."""
-        firsts, theirs, added, images = [], [], [], []
-        for number in range(pairs):
-            note(f"first build, docker build and one dependency added, {number + 1} of {pairs}")
-            project = self.project(f"flask{number}", packages.flask(0))
-            build = self.deploy(project)
-            firsts.append(seconds(build))
-            images.append(build["image"])
-            theirs.append(self.by_hand.build(packages.flask(0, number + 1), str(number)))
-            packages.write(project.folder, packages.flask(0, number + 1))
-            added.append(seconds(self.deploy(project)))
-            self._forget(self.flask)
-            self.flask = project
-        return [
-            Figure("docker build, dependencies installed", theirs, "s"),
-            Figure("first build, empty cache", firsts, "s"),
-            Figure("first build / docker build", ratios(firsts, theirs), "x", ("<=", 0.5)),
-            Figure("one dependency added", added, "s"),
-            Figure("one dependency added / docker build", ratios(added, theirs), "x", ("<=", 0.25)),
-            Figure("image ids of cold builds of one commit", [len(set(images))], "", ("=", 1)),
-        ]
+    @cached_property
+    def by_hand(self) -> ByHand:
+        label = f"io.hythe.bench={self.installation.id}"
+        return ByHand(self.folder / "by-hand", label, f"hythe-bench-{self.installation.id}")
 
-    def code(self, name: str, files: Any, pairs: int) -> list[Figure]:
-        """Changed code, and nothing changed, in turns."""
-        if name == "Flask" and self.flask is not None:
-            project, version = self.flask, {"added": pairs}
-        else:
-            project, version = self.project(name.lower(), files(0)), {}
-            self.deploy(project)
-        changed, same, repeated = [], [], 0
-        for number in range(1, pairs + 1):
-            note(f"{name}: code only and nothing changed, {number} of {pairs}")
-            packages.write(project.folder, files(number, **version))
-            build = self.deploy(project)
-            changed.append(seconds(build))
-            time.sleep(2)  # the spare is started when the rollout is over
-            again = self.deploy(project)
-            same.append(seconds(again))
-            repeated += again["image"] == build["image"]
-            time.sleep(2)
-        return [
-            Figure(f"{name}: code-only rebuild", changed, "s", ("<=", 0.5)),
-            Figure(f"{name}: nothing changed", same, "s", ("<=", 0.3)),
-            Figure(f"{name}: same image id again", [repeated], f"of {pairs}", ("=", pairs)),
-        ]
+    @cached_property
+    def flask(self) -> Project:
+        """The Flask app, deployed: `dependencies` leaves its last one here."""
+        note("deploying the Flask app")
+        project = self.project("flask", packages.flask(0))
+        self.deploy(project)
+        return project
 
-    def first_start(self, pairs: int) -> list[Figure]:
-        """Create to the first 200 of the app that imports everything."""
-        assert self.flask is not None
-        with closing(docker.from_env()) as engine:
-            serving = newest(engine, self.flask)["Config"]
-            bare = without_bytecode(engine, serving["Image"])
-            withs, withouts = [], []
-            for number in range(pairs):
-                note(f"first start with and without bytecode, {number + 1} of {pairs}")
-                withs.append(start_to_first_200(engine, serving, serving["Image"]))
-                withouts.append(start_to_first_200(engine, serving, bare))
-        ratio = ratios(withs, withouts)
-        return [
-            Figure("first start, 20 imports", withs, "s"),
-            Figure("first start without bytecode", withouts, "s"),
-            Figure("first start with / without bytecode", ratio, "x", ("<=", 0.35)),
-        ]
-
-    def size(self) -> list[Figure]:
-        """Ours and the hand-written image, both as they would be on the run image."""
-        assert self.flask is not None
-        with closing(docker.from_env()) as engine:
-            image = newest(engine, self.flask)["Image"]
-            sizes = {
-                name: engine.api.inspect_image(name)["Size"] / 2**20
-                for name in (image, BASE, recipe().reference("run"))
-            }
-            tags = [
-                tag for each in engine.api.images("hythe-bench/app") for tag in each["RepoTags"]
-            ]
-            newest_tag = max(tags, key=lambda tag: int(tag.rpartition(":")[2]))
-            theirs = engine.api.inspect_image(newest_tag)["Size"] / 2**20
-        theirs += sizes[recipe().reference("run")] - sizes[BASE]
-        return [
-            Figure("image", [sizes[image]], "MiB"),
-            Figure("image by hand", [theirs], "MiB"),
-            Figure("image / by hand", [sizes[image] / theirs], "x", ("<=", 1.1)),
-        ]
-
-    def jail(self, pairs: int) -> list[Figure]:
-        """The p99 of a served app, without and with a build that takes all that it may."""
-        self.deploy(self.project("served", {"app.py": packages.OK}))
-        burner = self.project(
-            "burner", {"app.py": packages.OK, "requirements.txt": "", "bin/pre_compile":
-                       packages.BURNER})  # fmt: skip
-        burner.commit("First")
-        quiet, burning = [], []
-        for number in range(pairs):
-            note(f"p99 without and with a build, {number + 1} of {pairs}")
-            quiet.append(self._p99())
-            pushing = subprocess.Popen(
-                ["git", "push", "-q", "hythe", "main"],
-                cwd=burner.folder,
-                env=self.installation.environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            until(lambda: self._burns(burner), seconds=60)
-            burning.append(self._p99())
-            burner.hythe("builds:cancel")
-            pushing.wait(60)
-        return [
-            Figure(f"p99 at {RATE} requests/s", quiet, "ms"),
-            Figure(f"p99 at {RATE} requests/s beside a build", burning, "ms"),
-            Figure("p99 beside a build / without", ratios(burning, quiet), "x", ("<=", 1.5)),
-        ]
+    def remove(self) -> None:
+        if "by_hand" in self.__dict__:
+            self.by_hand.remove()
 
     def project(self, name: str, files: dict[str, str]) -> Project:
         """An app with these files and a repository to push."""
@@ -224,59 +102,175 @@ class Bench:
         return Project(self.installation, name, folder)
 
     def deploy(self, project: Project) -> dict[str, Any]:
-        """Commit what changed, if anything, push, and return the build."""
+        """Commit what changed, if anything, push, and return the build.
+
+        It finds a spare, as any push finds that does not follow another within a second or two.
+        """
         self.installation.run("git", "add", "-A", folder=project.folder)
         self.installation.run(
             "git", "commit", "-q", "--allow-empty", "-m", "Next", folder=project.folder
         )
+        until(self.spare, seconds=60)
         project.push()
         build: dict[str, Any] = json.loads(project.hythe("builds", "--json", "-n", "1"))[0]
+        note(" ".join(f"{step['name']} {step['seconds']:.3f}" for step in build["steps"]))
         return build
 
-    def _forget(self, project: Project | None) -> None:
-        if project is not None:
-            project.hythe("apps:destroy", "--confirm", project.app)
+    def spare(self) -> bool:
+        """Whether there is one that no build has used: those are frozen until they are removed."""
+        rows = belongings.containers(belongings.of_installation(self.installation.id), running=True)
+        return any(".spare." in row["Name"] and row["State"] == "running" for row in rows)
 
-    def _burns(self, project: Project) -> bool:
-        builds = json.loads(project.hythe("builds", "--json", "-n", "1"))
-        if not builds or builds[0]["status"] != "running":
-            return False
-        return "Burning" in project.hythe("builds:info", str(builds[0]["id"]))
-
-    def _p99(self) -> float:
+    def p99(self) -> float:
+        """Milliseconds, of the app `served`."""
+        window = WINDOW if self.pairs > 1 else WINDOW / 3
         command = [sys.executable, "-m", "bench.openloop", str(self.installation.http_port)]
-        command += [str(RATE), str(WINDOW), "served.localhost"]
-        latencies = sorted(json.loads(run(*command)))
-        if len(latencies) < RATE * WINDOW * 0.95:
-            raise AssertionError(f"only {len(latencies)} requests were answered")
-        return float(latencies[int(len(latencies) * 0.99)])
+        found = json.loads(run(*command, str(RATE), str(window), "served.localhost"))
+        if found["answered"] < RATE * window * 0.95:
+            raise AssertionError(f"only {found['answered']} requests were answered")
+        return float(found["p99"])
+
+
+def dependencies(bench: Bench) -> list[Figure]:
+    """First builds, each of an app of its own, docker's, and one more dependency."""
+    firsts, theirs, added, images = [], [], [], []
+    for number in range(bench.pairs):
+        note(f"first build, docker build and one dependency added, {number + 1} of {bench.pairs}")
+        project = bench.project(f"flask{number}", packages.flask(0))
+        build = bench.deploy(project)
+        firsts.append(seconds(build))
+        images.append(build["image"])
+        theirs.append(bench.by_hand.build(packages.flask(0, number + 1)))
+        packages.write(project.folder, packages.flask(0, number + 1))
+        added.append(seconds(bench.deploy(project)))
+        if "flask" in bench.__dict__:
+            bench.flask.hythe("apps:destroy", "--confirm", bench.flask.app)
+        bench.flask, bench.added = project, number + 1
+    return [
+        Figure("docker build, dependencies installed", theirs, "s"),
+        Figure("first build, empty cache", firsts, "s"),
+        Figure("first build / docker build", ratios(firsts, theirs), "x", ("<=", 0.5)),
+        Figure("one dependency added", added, "s"),
+        Figure("one dependency added / docker build", ratios(added, theirs), "x", ("<=", 0.25)),
+        Figure("image ids of cold builds of one source", [len(set(images))], "", ("=", 1)),
+    ]
+
+
+def flask(bench: Bench) -> list[Figure]:
+    project = bench.flask
+    return code(bench, "Flask", project, lambda number: packages.flask(number, bench.added))
+
+
+def express(bench: Bench) -> list[Figure]:
+    note("deploying the Express app")
+    project = bench.project("express", packages.express(0))
+    bench.deploy(project)
+    return code(bench, "Express", project, packages.express)
+
+
+def code(
+    bench: Bench, name: str, project: Project, files: Callable[[int], dict[str, str]]
+) -> list[Figure]:
+    """Changed code, and nothing changed, in turns."""
+    changed, same, repeated = [], [], 0
+    for number in range(1, bench.pairs + 1):
+        note(f"{name}: code only and nothing changed, {number} of {bench.pairs}")
+        packages.write(project.folder, files(number))
+        build = bench.deploy(project)
+        changed.append(seconds(build))
+        again = bench.deploy(project)
+        same.append(seconds(again))
+        repeated += again["image"] == build["image"]
+    of = f"of {bench.pairs}"
+    return [
+        Figure(f"{name}: code-only rebuild", changed, "s", ("<=", 0.5)),
+        Figure(f"{name}: nothing changed", same, "s", ("<=", 0.3)),
+        Figure(f"{name}: same image id again", [repeated], of, ("=", bench.pairs)),
+    ]
+
+
+def start(bench: Bench) -> list[Figure]:
+    """Create to the first 200 of the app that imports everything."""
+    with closing(engine()) as client:
+        serving = newest(client, bench.flask)["Config"]
+        bare = bench.by_hand.without_bytecode(client, serving["Image"])
+        withs, withouts = [], []
+        for number in range(bench.pairs):
+            note(f"first start with and without bytecode, {number + 1} of {bench.pairs}")
+            withs.append(start_to_first_200(client, serving, serving["Image"]))
+            withouts.append(start_to_first_200(client, serving, bare))
+    ratio = ratios(withs, withouts)
+    return [
+        Figure("first start, 20 imports", withs, "s"),
+        Figure("first start without bytecode", withouts, "s"),
+        Figure("first start with / without bytecode", ratio, "x", ("<=", 0.35)),
+    ]
+
+
+def size(bench: Bench) -> list[Figure]:
+    """Ours and the hand-written image of the same dependencies."""
+    if not bench.added:  # else `dependencies` made it just now
+        bench.by_hand.build(packages.flask(0))
+    with closing(engine()) as client:
+        ours = client.api.inspect_image(newest(client, bench.flask)["Image"])["Size"] / 2**20
+        theirs = bench.by_hand.size(client)
+    return [
+        Figure("image", [ours], "MiB"),
+        Figure("image by hand", [theirs], "MiB"),
+        Figure("image / by hand", [ours / theirs], "x", ("<=", 1.1)),
+    ]
+
+
+def jail(bench: Bench) -> list[Figure]:
+    """The p99 of a served app, without and with a build that takes all that it may."""
+    bench.deploy(bench.project("served", {"app.py": packages.OK}))
+    burner = bench.project(
+        "burner", {"app.py": packages.OK, "requirements.txt": "", "bin/pre_compile":
+                   packages.BURNER})  # fmt: skip
+    burner.commit("First")
+    quiet, burning = [], []
+    for number in range(bench.pairs):
+        note(f"p99 without and with a build, {number + 1} of {bench.pairs}")
+        until(bench.spare, seconds=60)
+        quiet.append(bench.p99())
+        pushing = subprocess.Popen(
+            ["git", "push", "-q", "hythe", "main"],
+            cwd=burner.folder,
+            env=bench.installation.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            until(lambda: burns(burner), seconds=60)
+            burning.append(bench.p99())
+        finally:
+            burner.hythe("builds:cancel")
+            pushing.wait(60)
+    return [
+        Figure(f"p99 at {RATE} requests/s", quiet, "ms"),
+        Figure(f"p99 at {RATE} requests/s beside a build", burning, "ms"),
+        Figure("p99 beside a build / without", ratios(burning, quiet), "x", ("<=", 1.5)),
+    ]
+
+
+PARTS = {
+    "dependencies": dependencies,
+    "flask": flask,
+    "express": express,
+    "start": start,
+    "size": size,
+    "jail": jail,
+}
+
+
+def burns(project: Project) -> bool:
+    builds = json.loads(project.hythe("builds", "--json", "-n", "1"))
+    if not builds or builds[0]["status"] != "running":
+        return False
+    return "Burning" in project.hythe("builds:info", str(builds[0]["id"]))
 
 
 def seconds(build: dict[str, Any]) -> float:
     """From the claim of a build to its finished image."""
     assert build["status"] == "succeeded", build
     return (time_of(build["ended_at"]) - time_of(build["started_at"])).total_seconds()
-
-
-def without_bytecode(engine: Any, image: str) -> str:
-    """The same image, but for the bytecode of its dependencies."""
-    container = engine.api.create_container(
-        image, command=["-c", "find /layers -name '*.pyc' -delete"], entrypoint=["/bin/sh"],
-        user="0",
-    )["Id"]  # fmt: skip
-    try:
-        engine.api.start(container)
-        engine.api.wait(container)
-        made = engine.api.commit(container, "hythe-bench/bare", "1")
-        return str(made["Id"])
-    finally:
-        engine.api.remove_container(container, force=True, v=True)
-
-
-def run(*command: str) -> str:
-    done = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900
-    )
-    if done.returncode != 0:
-        raise AssertionError(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}")
-    return done.stdout

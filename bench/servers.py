@@ -6,15 +6,17 @@ connections, in turns. Memory is what its cgroup charges without the page cache,
 
 import json
 import re
+import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import docker
 
-from bench.figure import Figure
+from bench.figure import Figure, machine
 from bench.installation import Installation, Project, until
 from bench.push import answers, newest, note
 
@@ -26,11 +28,20 @@ WAYS = {
     "varnish-gunicorn": {"BP_FRONT_CACHE": "varnish"},
     "varnish-nginx": {"BP_PYTHON_SERVER": "nginx", "BP_FRONT_CACHE": "varnish"},
 }
+TITLES = {
+    "gunicorn": "gunicorn",
+    "mod_wsgi": "Apache, mod_wsgi",
+    "nginx": "nginx, gunicorn",
+    "varnish-gunicorn": "Varnish, gunicorn",
+    "varnish-nginx": "Varnish, nginx, gunicorn",
+}
 PATHS = {"page": "/", "cached page": "/cached", "static file": "/static/site.css"}
 
 
 def measure(pairs: int) -> list[Figure]:
     """Measure on an installation of its own, which is removed afterwards."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("This needs wrk: apt-get install wrk")
     with tempfile.TemporaryDirectory(prefix="hythe-bench-") as folder:
         installation = Installation(Path(folder) / "home")
         try:
@@ -69,6 +80,21 @@ def figures(engine: Any, apps: dict[str, Project], pairs: int) -> list[Figure]:
         size = engine.api.inspect_image(described["Image"])["Size"] / 2**20
         found.append(Figure(f"{way}: image", [size], "MiB"))
     return found
+
+
+def overview(figures: Sequence[Figure]) -> str:
+    """A table with a row for each way, for the page about them."""
+    values = {figure.name: f"{figure.value:,.0f}" for figure in figures}
+    lines = [
+        "| architecture | page, requests/s | a page that may be cached | static file | memory |"
+        " image |",
+        "|---|---|---|---|---|---|",
+    ]
+    for way, title in TITLES.items():
+        cells = [values.get(f"{way}: {what}", "-") for what in PATHS]
+        cells += [f"{values[f'{way}: {what}']} MiB" for what in ("memory", "image")]
+        lines.append(f"| {' | '.join([title, *cells])} |")
+    return "\n".join([*lines, "", f"{machine()}."])
 
 
 def rate(engine: Any, project: Project, path: str) -> float:

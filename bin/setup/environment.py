@@ -20,6 +20,7 @@ from .output import step
 from .place import CHECKOUT
 
 PLATFORM = CHECKOUT / "platform"
+BUILDPACKS = CHECKOUT / "buildpacks"
 VENV = CHECKOUT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "hythe.json"
@@ -82,8 +83,11 @@ def _compile() -> None:
 
     Where Python may not write bytecode (PYTHONDONTWRITEBYTECODE, a service that is not root), each
     start would compile it all again: 95 ms of processor time for a command that needs about 100.
+    Builds cannot write it either. What this Python makes is of use to them where it has the minor
+    version of the build image's.
     """
-    compileall.compile_dir(PLATFORM, quiet=2)
+    for folder in (PLATFORM, BUILDPACKS):
+        compileall.compile_dir(folder, quiet=2)
 
 
 def _install(lock: Path, held: int) -> None:

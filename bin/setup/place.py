@@ -33,7 +33,7 @@ OTHERS = (
     *("subnets", "upload_limit", "fetch_timeout", "git_http", "build_slots", "build_spares"),
     *("build_memory", "build_cpus", "build_pids", "build_timeout", "instance_memory"),
     *("instance_cpus", "instance_pids", "max_instances", "boot_timeout", "drain_timeout"),
-    *("stop_timeout", "release_timeout", "log_bytes", "parallel_starts"),
+    *("stop_timeout", "release_timeout", "run_timeout", "log_bytes", "log_days", "parallel_starts"),
     *("rollback_images", "max_images", "image_days", "cache_days", "disk_budget", "disk_reserve"),
     *("build_disk", "build_output", "build_weight"),
 )

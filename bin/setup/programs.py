@@ -15,6 +15,7 @@ from .place import Place
 from .process import Process, detach, tail
 
 READY_SECONDS = 60
+HANG_SECONDS = 60  # of a collector's silence, see hythe/observe/pulse.py
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Program:
     command: tuple[str, ...]
     answers: Callable[[], bool]
     stop_seconds: float  # from SIGTERM to SIGKILL
+    hangs: Callable[[], bool] = lambda: False
 
     def pid_file(self, place: Place) -> Path:
         return place.run / f"{self.name}.pid"
@@ -102,6 +104,7 @@ def programs(place: Place) -> tuple[Program, Program, Program]:
             (str(PYTHON), "-m", "hythe.observe", "--home", str(place.home)),
             lambda: is_locked(place.run / "collector.lock"),
             stop_seconds=10,
+            hangs=lambda: age(place.run / "collector.lock") > HANG_SECONDS,
         ),
     )
 
@@ -116,6 +119,14 @@ def is_locked(path: Path) -> bool:
         return False
     except BlockingIOError:
         return True
+
+
+def age(path: Path) -> float:
+    """Seconds since a file was touched; nought where there is none."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def status(address: tuple[str, int], path: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Keeps the control plane and the router running: starts one that has ended, with a back-off.
+"""Keeps the programs running: starts one that has ended, with a back-off, and ends one that hangs.
 
 It finds them by their pid files, so it can be killed and started again without touching them. When
 it gets SIGTERM it ends, and they run on.
@@ -15,6 +15,7 @@ from .process import Process, detach
 from .programs import Program, programs
 
 LONGEST_PAUSE = 60.0
+LOOK_SECONDS = 10.0  # between two looks whether a program hangs
 
 
 def pid_file(place: Place) -> Path:
@@ -51,9 +52,11 @@ class Watch:
         self.since = time.monotonic()
         self.pause = 0.0
         self.due = 0.0  # when to start it, while it does not run
+        self.hung_at: float | None = None  # when it was first seen to hang
 
     def check(self, now: float) -> None:
         """Notice its end, and start it when that is due: at once, then after 1 s, 2 s, 4 s ..."""
+        self._end_hung(now)
         if self.process is not None and not self.process.alive():
             self.process = None
             if now - self.since > LONGEST_PAUSE:
@@ -66,6 +69,17 @@ class Watch:
             self.since = now
             _note(f"{self.program.name} started, pid {self.process.pid}")
 
+    def _end_hung(self, now: float) -> None:
+        """End it when it hangs at two looks: one may come right after the machine slept."""
+        if self.process is None or not self.program.hangs():
+            self.hung_at = None
+        elif self.hung_at is None:
+            self.hung_at = now
+        elif now - self.hung_at >= LOOK_SECONDS / 2:
+            _note(f"{self.program.name} hangs; ending it")
+            self.process.stop(0)
+            self.hung_at = None
+
 
 def supervise(place: Place) -> None:
     watches = [Watch(program, place) for program in programs(place)]
@@ -76,11 +90,11 @@ def supervise(place: Place) -> None:
             watch.check(now)
         waiting = [watch.due - now for watch in watches if watch.process is None]
         _await_end(
-            [watch.process for watch in watches if watch.process], min(waiting, default=None)
+            [watch.process for watch in watches if watch.process], min([*waiting, LOOK_SECONDS])
         )
 
 
-def _await_end(processes: list[Process], seconds: float | None) -> None:
+def _await_end(processes: list[Process], seconds: float) -> None:
     """Wait until one of them ends, or for so many seconds."""
     fds = []
     try:

@@ -14,10 +14,12 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hythe import names
+from hythe import suite as suites
 from hythe.errors import AppJsonError, InvalidName, MissingConfig
 from hythe.healthcheck import HealthCheck, Kind
 from hythe.process_settings import ProcessSettings, with_text
 from hythe.route_settings import BadSetting
+from hythe.suite import SUITES, Suite
 
 LARGEST = 64 * 1024  # bytes
 SECRET_BYTES = 32
@@ -139,11 +141,10 @@ class AppJson(Part):
     formation: dict[str, Process] = Field(default_factory=dict)
     healthchecks: dict[str, list[Check]] = Field(default_factory=dict)
     buildpacks: list[Listed] = Field(default_factory=list, max_length=20)
+    stack: str | None = Field(None, max_length=100)
 
     what: ClassVar[str] = "app.json"
-    unsupported = frozenset({
-        "cron", "addons", "scripts", "stack", "environments", "image",
-    })  # fmt: skip
+    unsupported = frozenset({"cron", "addons", "scripts", "environments", "image"})
     informational: ClassVar[frozenset[str]] = frozenset({
         "keywords", "website", "repository", "logo", "success_url", "$schema",
     })  # fmt: skip
@@ -182,13 +183,30 @@ class AppJson(Part):
         for section in ("formation", "healthchecks"):
             for key in getattr(made, section):
                 _named(cls.what, (section, key), names.process_type, key)
+        if made.stack is not None and made.suite is None and not made.foreign_stack:
+            raise AppJsonError(
+                f"{cls.what}: stack is '{made.stack[:60]}', and there is no such stack.",
+                f"Write one of: {', '.join(SUITES)}.",
+            )
         made.process_settings()
         return made
+
+    @property
+    def suite(self) -> Suite | None:
+        """The Debian that `stack` asks for."""
+        return suites.find(self.stack or "")
+
+    @property
+    def foreign_stack(self) -> bool:
+        """Whether `stack` is one of Heroku's, which an app that comes from there may name."""
+        return self.stack == "container" or str(self.stack).startswith("heroku-")
 
     def warnings(self, path: Path = ()) -> Iterator[str]:
         for text in super().warnings(path):
             if text.split("`")[1] not in self.informational:
                 yield f"{self.what}: {text}"
+        if self.foreign_stack:
+            yield f"{self.what}: `stack` is {self.stack}, a stack of Heroku's, and was left out."
         for kind, checks in self.healthchecks.items():
             for number, one in enumerate(checks):
                 where = dotted(("healthchecks", kind, number))

@@ -1,19 +1,21 @@
 """The manifest: a document that says what an app should be, in the words of app.json.
 
 A section that is there is complete: what it does not name goes. A section that is not there is left
-alone. `processes` and `healthchecks` belong to `source`.
+alone. `processes` and `healthchecks` belong to `source`; `stack` is the config var BP_STACK.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from hythe import names, procfile
+from hythe import suite as suites
 from hythe.appjson import AppJson, Check, Part
 from hythe.errors import AppJsonError, HytheError, ProcfileError
+from hythe.suite import KEY, Suite
 from hythe.wire import place_of
 
 CHECKS = ("startup", "liveness")
@@ -57,6 +59,8 @@ class Manifest(AppJson):
             raise AppJsonError(
                 "manifest: processes and procfile say the same.", "Keep one of the two."
             )
+        if made.stack is not None and KEY in made.env:
+            raise AppJsonError(f"manifest: stack and env.{KEY} say the same.", "Keep one of them.")
         for section in ("processes", "procfile", "healthchecks"):
             if made.has(section) and made.source is None:
                 raise AppJsonError(
@@ -128,6 +132,7 @@ class Now:
     env: Mapping[str, str] = field(default_factory=dict)
     formation: Mapping[str, int] = field(default_factory=dict)
     domains: frozenset[str] = frozenset()
+    buildpacks: Sequence[tuple[str, str | None]] = ()  # its own choice: as written, and the login
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +145,24 @@ class Change:
 
 
 def difference(
-    manifest: Manifest, name: str, now: Now, source: str | None, login: str | None, host: str
+    manifest: Manifest,
+    name: str,
+    now: Now,
+    source: str | None,
+    login: str | None,
+    host: str,
+    buildpacks: Sequence[tuple[str, str | None]] = (),
 ) -> list[Change]:
-    """What has to change (pure): `source` and `login` are the manifest's, `host` is implied."""
+    """What has to change (pure): `host` is implied; `source`, `login` and `buildpacks` are what the
+    manifest asks for, as Now has them."""
     changes: list[Change] = []
     if not now.exists:
         changes.append(Change("app", None, name))
     changes += source_changes(manifest, now, source, login)
+    if manifest.has("buildpacks"):
+        changes += _buildpacks(now.buildpacks, buildpacks)
+    if manifest.suite is not None:
+        changes += _stack(manifest.suite, now.env.get(KEY))
     if manifest.has("env"):
         changes += _env(manifest, now)
     if manifest.has("formation"):
@@ -206,6 +222,25 @@ def _same(before: str | None, after: str | None) -> bool:
     return before == after
 
 
+def _buildpacks(
+    before: Sequence[tuple[str, str | None]], after: Sequence[tuple[str, str | None]]
+) -> list[Change]:
+    texts = [{n: text for n, (text, _) in enumerate(each, 1)} for each in (before, after)]
+    pairs = enumerate(zip(before, after, strict=False), 1)
+    return _section("buildpacks", *texts) + [
+        Change(f"buildpacks.{n}.login", SECRET, SECRET)
+        for n, (old, new) in pairs
+        if old[0] == new[0] and old[1] != new[1]
+    ]
+
+
+def _stack(wanted: Suite, value: str | None) -> list[Change]:
+    here = suites.find(value or "")
+    if here == wanted:
+        return []
+    return [Change("stack", here.name if here else SECRET if value else None, wanted.name)]
+
+
 def _env(manifest: Manifest, now: Now) -> list[Change]:
     changes: list[Change] = []
     for key, one in sorted(manifest.env.items()):
@@ -214,7 +249,8 @@ def _env(manifest: Manifest, now: Now) -> list[Change]:
             changes.append(Change(f"env.{key}", None if here is None else SECRET, SECRET))
         elif one.value is None and one.generator and here is None:
             changes.append(Change(f"env.{key}", None, SECRET))
-    gone = sorted(now.env.keys() - manifest.env.keys())
+    stays = {KEY} if manifest.suite else set()
+    gone = sorted(now.env.keys() - manifest.env.keys() - stays)
     return changes + [Change(f"env.{key}", SECRET, None) for key in gone]
 
 
@@ -227,7 +263,7 @@ def _formation(manifest: Manifest, now: Now) -> list[Change]:
     return _section("formation", here, {**dict.fromkeys(here, 0), **stay, **wanted})
 
 
-def _section(name: str, before: Mapping[str, object], after: Mapping[str, object]) -> list[Change]:
+def _section(name: str, before: Mapping[Any, object], after: Mapping[Any, object]) -> list[Change]:
     return [
         Change(f"{name}.{key}", _text(before.get(key)), _text(after.get(key)))
         for key in sorted(before.keys() | after.keys())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hythe.errors import InvalidName
 
 LABEL_INSTALLATION = "io.hythe.installation"
-LABEL_KIND = "io.hythe.kind"  # instance | build | spare | release-phase
+LABEL_KIND = "io.hythe.kind"  # instance | build | spare | release-phase | run
 LABEL_APP = "io.hythe.app"  # the app's id
 LABEL_APP_NAME = "io.hythe.app-name"
 LABEL_PROCESS = "io.hythe.process"
@@ -19,6 +19,7 @@ LABEL_RELEASE = "io.hythe.release"  # the version, an integer
 LABEL_DEPLOYMENT = "io.hythe.deployment"
 LABEL_INSTANCE = "io.hythe.instance"  # the instance row's id
 LABEL_BUILD = "io.hythe.build"
+LABEL_RUN = "io.hythe.run"  # the run row's id
 
 _APP = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _PROCESS = re.compile(r"[A-Za-z0-9_-]{1,63}")
@@ -149,6 +150,9 @@ class Names:
 
     def release_phase(self, app: str, deployment_id: int) -> str:
         return f"{self.prefix}.{app}.release.d{deployment_id}"
+
+    def run(self, app: str, number: int, run_id: int) -> str:
+        return f"{self.prefix}.{app}.run.{number}.r{run_id}"
 
     def app_image(self, app_id: int, tag: str) -> str:
         return f"{self.prefix}/app{app_id}:{tag}"

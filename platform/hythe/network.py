@@ -10,10 +10,13 @@ from hythe.names import Names
 from hythe.settings import Settings
 
 RELEASE_PHASE_HOST = 2  # the gateway is 1
+FIRST_RUN_HOST = 3
 FIRST_INSTANCE_HOST = 16
 LAST_INSTANCE_HOST = 254
 ROOM = (LAST_INSTANCE_HOST - FIRST_INSTANCE_HOST + 1) // 2
 """Most instances of one app: a rollout holds the addresses of the old and the new ones."""
+RUN_ROOM = FIRST_INSTANCE_HOST - FIRST_RUN_HOST
+"""Most one-off runs of one app at a time."""
 CANDIDATES = 256
 
 
@@ -68,6 +71,23 @@ def ensure_for_builds(engine: Engine, settings: Settings, names: Names) -> str:
 
 def release_phase_address(subnet: str) -> str:
     return str(ipaddress.ip_network(subnet)[RELEASE_PHASE_HOST])
+
+
+def run_addresses(subnet: str) -> list[str]:
+    """The addresses that one-off runs may have."""
+    network = ipaddress.ip_network(subnet)
+    return [str(network[host]) for host in range(FIRST_RUN_HOST, FIRST_INSTANCE_HOST)]
+
+
+def run_address(subnet: str, held: Set[str | None]) -> str:
+    """An address for a one-off run; raises NetworkFull when all are held."""
+    for address in run_addresses(subnet):
+        if address not in held:
+            return address
+    raise NetworkFull(
+        f"{RUN_ROOM} one-off runs are the most that an app may have at a time.",
+        "Wait for one to end, or end one: `hythe runs`, `hythe runs:stop`.",
+    )
 
 
 def free_address(subnet: str, held: Set[str], last: str | None) -> str:

@@ -25,8 +25,10 @@ from hythe.observe.noticing import Noticing
 from hythe.observe.reader import LogReader
 from hythe.observe.scaler import Scaler
 from hythe.observe.store import LogStore
+from hythe.observe.transcripts import Transcripts
 from hythe.release.changes import ReleaseChanges
 from hythe.release.stage import ReleaseStage
+from hythe.run.oneoffs import OneOffs
 from hythe.run.stage import RunStage
 from hythe.settings import Settings
 from hythe.source.stage import SourceStage
@@ -45,6 +47,8 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
     installation, vault = _recognise(settings, database)
     plain, listener = open_plain(settings, inherited), open_tls(settings)
     source = SourceStage(settings, database, vault, ours)
+    directory = Directory(settings, ours)
+    engine = docker.connect()
 
     def start_over() -> None:
         nursery.stop()
@@ -55,7 +59,7 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
     leading = Leading(
         lead or Alone(),
         Hearing(database) if lead is not None else None,
-        lambda: _stages(settings, ours, lead, nursery, source),
+        lambda: _stages(settings, ours, lead, nursery, source, directory),
         start_over,
     )
     context = Context(
@@ -66,9 +70,10 @@ def serve(settings: Settings, nursery: Nursery, inherited: int | None = None) ->
         source=source,
         changes=ReleaseChanges(settings, vault),
         logs=LogReader(settings),
-        check_login=docker.connect().images.check_login,
+        engine=engine,
         certificate=lambda: listener.certificate if listener is not None else None,
         leads=lambda: leading.leads,
+        tell_collector=lambda: directory.refresh() if leading.leads else None,
         running=lambda: next((s for s in leading.stages if isinstance(s, RunStage)), None),
     )
     app = create_app(context)
@@ -114,6 +119,7 @@ def _stages(
     lead: Lead | None,
     nursery: Nursery,
     source: SourceStage,
+    directory: Directory,
 ) -> list[Stage]:
     """All that acts, for one who leads."""
     schema.require_current(settings.database)
@@ -129,11 +135,17 @@ def _stages(
         engine.instances.isolate(names.bridge_prefix, ports)
 
     isolate()
-    build = BuildStage(settings, database, engine, names, vault, nursery)
+    transcripts = Transcripts(settings, database)
+    build = BuildStage(settings, database, engine, names, vault, nursery, transcripts.announce)
     store = LogStore(settings)
-    directory = Directory(settings, database)
-    watched = Collection(settings, names, store).watched(engine, directory.refresh)
+
+    def listed() -> None:
+        directory.refresh()
+        transcripts.refresh()
+
+    watched = Collection(settings, names, store).watched(engine, listed)
     release = ReleaseStage(settings, database, watched, names, vault)
+    one_offs = OneOffs(settings, database, watched, names, vault, store.say)
     run_stage = RunStage(
         settings,
         database,
@@ -145,8 +157,8 @@ def _stages(
         announce=directory.refresh,
         isolate=isolate,
         looks=[Noticing(settings, database).look, Scaler(settings, database).look],
-        forget=[build.forget, release.forget, directory.forget, store.remove],
+        forget=[build.forget, release.forget, one_offs.forget, directory.forget, store.remove],
     )
     with database.write() as tx:
         tx.note("platform.start", f"The control plane {__version__} started")
-    return [run_stage, release, source, build]
+    return [run_stage, one_offs, release, source, build]

@@ -132,10 +132,14 @@ class Settings:
     )
     stop_timeout: int = Field(30, ge=1, description="Time from SIGTERM to SIGKILL, seconds.")
     release_timeout: int = Field(600, ge=1, description="Time limit of a release phase, seconds.")
+    run_timeout: int = Field(86_400, ge=1, description="Longest time of a one-off run, seconds.")
     log_bytes: int = Field(
         64 * 1024**2,
         ge=1024**2,
         description="Size of one app's log; older lines are dropped, bytes.",
+    )
+    log_days: int = Field(
+        30, ge=0, description="Age at which lines of apps' logs are dropped, days; 0 is no limit."
     )
     parallel_starts: int = Field(4, ge=1, description="Instances that may boot at the same time.")
 

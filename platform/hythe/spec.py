@@ -102,8 +102,11 @@ class ReleaseSpec:
     def invocation(self, process: str) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
         """Entrypoint and command of a process; None is the image's own."""
         line = self.processes[process]
-        if not line:
-            return None, None
+        return self.launched(line) if line else (None, None)
+
+    def launched(self, line: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Entrypoint and command of a command line; raises ValueError where quotes are left open
+        and the image has no shell to run it."""
         if self.launch:
             return self.launch, (line,)
         program, *arguments = shlex.split(line)
@@ -151,10 +154,11 @@ def container(
     address: str,
     restart: bool,
     labels: Mapping[str, str] | None = None,
+    line: str | None = None,
 ) -> ContainerSpec:
-    """The container of one instance, or of the release phase."""
+    """The container of one instance, of the release phase, or of a one-off run of a line."""
     spec = ReleaseSpec.of(release)
-    entrypoint, command = spec.invocation(process)
+    entrypoint, command = spec.invocation(process) if line is None else spec.launched(line)
     return ContainerSpec(
         name=name,
         image=release.image,

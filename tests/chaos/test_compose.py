@@ -20,12 +20,13 @@ from conftest import missing
 
 from bench import belongings
 from bench.installation import EXAMPLES, GIT_WHO, ROOT, free_port, until
-from hythe.build import stack
+from hythe.build import stackmaker
 from hythe.build.operator import registries
 from hythe.engine.docker.buildkit import BuildKit
 from hythe.engine.docker.client import Client
 from hythe.engine.port import Engine
 from hythe.settings import Settings
+from hythe.suite import DEFAULT
 
 pytestmark = [pytest.mark.chaos, pytest.mark.docker]
 
@@ -96,7 +97,7 @@ def images(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> None:
     if command is None:
         missing("docker", "no docker command here speaks BuildKit.")
     folder = tmp_path_factory.mktemp("images")
-    base = stack.ensure(engine, Settings(home=folder), print).run
+    base = stackmaker.ensure(engine, Settings(home=folder), DEFAULT, print).run
     operator = registries()
     pip = {key[4:]: value for key, value in operator.settings().items() if key[:4] == "PIP_"}
     lines = [f"{key.lower().replace('_', '-')} = {value}\n" for key, value in pip.items()]

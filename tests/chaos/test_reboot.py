@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from bench.installation import Answer, Installation, until
+from hythe.build.stack import recipe
 
 pytestmark = [pytest.mark.chaos, pytest.mark.docker]
 
@@ -80,11 +81,8 @@ class Engine:
 
     def take_images(self) -> None:
         """The base images of the machine's own engine, and nothing else of it."""
-        listed = subprocess.run(
-            ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "hythe-stack/*"],
-            check=True, capture_output=True, text=True,
-        ).stdout.split()  # fmt: skip
-        line = f"docker save {' '.join(listed)} | docker --host {self.host} load"
+        listed = " ".join(recipe().reference(kind) for kind in ("run", "build"))
+        line = f"docker save {listed} | docker --host {self.host} load"
         subprocess.run(line, shell=True, check=True, capture_output=True)
 
     def processes(self) -> list[int]:

@@ -16,7 +16,9 @@ from hythe.engine.port import Container, ContainerSpec, Engine
 UP = ("sh", "-c", "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done")
 STUBBORN = ("sleep", "300")  # as PID 1 it ignores SIGTERM
 FAILS = ("sh", "-c", "echo one; echo two; exit 3")
+CAT = ("cat",)
 PROGRAMS = {
+    CAT: Program(echo=True),
     UP: Program(("up",), on_term=7),
     STUBBORN: Program(on_term=None),
     FAILS: Program(("one", "two"), code=3),

@@ -146,6 +146,19 @@ def test_an_assembled_image_has_the_same_id_each_time(kit: Kit, tmp_path: Path) 
     assert images.find(kit.ref("again")) is not None
 
 
+def test_layers_have_sizes_and_shared_ones_the_same(kit: Kit, tmp_path: Path) -> None:
+    images = kit.engine.images
+    base = based(kit, ImageConfig())
+    one, two = layer(tmp_path, "one", "1" * 5000), layer(tmp_path, "two", "2" * 70000)
+    short = images.assemble(base.id, [one], kit.ref("short"), ImageConfig())
+    long = images.assemble(base.id, [one, two], kit.ref("long"), ImageConfig())
+    sizes = images.layer_sizes(long.id)
+    assert len(sizes) == len(long.layers)
+    assert images.layer_sizes(kit.ref("short")) == sizes[: len(short.layers)]
+    assert sizes[-2] >= 5000 and sizes[-1] >= 70000
+    assert images.layer_sizes(kit.ref("missing")) == ()
+
+
 def test_a_layer_that_is_not_there_cannot_be_left_out(kit: Kit, tmp_path: Path) -> None:
     base = based(kit, ImageConfig())
     unknown = layer(tmp_path, "unknown", secrets.token_hex(8))

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 
 import pytest
+from receivers import SyslogServer
 from websockets.sync.client import connect
 
 from bench.installation import Project, until
@@ -42,6 +43,22 @@ def test_flask_app_with_worker_and_release_phase(make_project: Make) -> None:
     until(lambda: "worker.1 at work" in project.hythe("logs", "-n", "100"))
     instances = {"web.1", "web.2"}
     until(lambda: instances.discard(project.get().json()["instance"]) or not instances)
+
+
+def test_logs_of_a_build_and_of_requests_here_and_at_a_drain(make_project: Make) -> None:
+    project = make_project("wsgi-bare")
+    project.push()
+    until(lambda: "Python app detected" in project.hythe("logs", "-s", "build"))
+    assert "Python app detected" not in project.hythe("logs")
+    receiver = SyslogServer()
+    project.hythe("drains:add", f"syslog://127.0.0.1:{receiver.port}")
+    until(lambda: "sending" in project.hythe("drains"))
+    assert project.get("/told").status == 200
+    told = until(lambda: [text for text in receiver.texts if 'path="/told"' in text])[0]
+    name = told.partition("request_id=")[2].partition(" ")[0]
+    assert told in project.hythe("logs", "--request-id", name)
+    project.hythe("drains:remove", project.hythe("drains").splitlines()[-1].split()[0])
+    receiver.stop()
 
 
 def test_fastapi_app_speaks_websocket_through_the_router(make_project: Make) -> None:

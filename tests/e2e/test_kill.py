@@ -173,6 +173,37 @@ def test_killed_while_logs_are_followed(project: Project) -> None:
     until(lambda: _answers(installation), 60)
 
 
+def test_killed_while_one_off_runs_go_on(project: Project) -> None:
+    """What had a client ends with it, what had none goes on; both are known afterwards."""
+    attached = subprocess.Popen(
+        [str(ROOT / "bin" / "hythe"), "run", "--", "cat"],
+        cwd=project.folder,
+        env=project.installation.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert attached.stdin is not None
+    assert attached.stdout is not None
+    attached.stdin.write(b"hello\n")
+    attached.stdin.flush()
+    assert attached.stdout.readline() == b"hello\n"
+    project.hythe("run:detached", "sleep 5; echo survived; exit 3")
+    until(lambda: [run["state"] for run in _runs(project)] == ["running", "running"])
+    kill_control_plane(project.installation)
+    assert attached.wait(30) == 3  # out of reach
+    until(lambda: [run["state"] for run in _runs(project)] == ["ended", "ended"], 60)
+    detached, with_client = _runs(project)
+    assert (detached["reason"], detached["exit_code"]) == ("exited", 3)
+    assert (with_client["reason"], with_client["exit_code"]) == ("exited", 0)  # its input ended
+    until(lambda: containers(project, "run") == [])
+    assert "app[run.2]: survived" in project.hythe("logs", "-n", "1000", "-p", "run")
+
+
+def _runs(project: Project) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(project.hythe("runs", "--json"))
+    return found
+
+
 def test_the_nursery_of_builds_killed_while_idle(
     installation: Installation, project: Project
 ) -> None:

@@ -77,6 +77,16 @@ def test_what_is_left_out_is_named() -> None:
     assert all(text.startswith("app.json: ") for text in about.warnings())
 
 
+def test_a_stack_is_one_of_debians_and_one_of_herokus_is_left_out() -> None:
+    found = AppJson.of({"stack": "trixie"}).suite
+    assert found is not None and found.python == "3.13"
+    about = AppJson.of({"stack": "heroku-24"})
+    assert about.suite is None
+    assert list(about.warnings()) == [
+        "app.json: `stack` is heroku-24, a stack of Heroku's, and was left out."
+    ]
+
+
 @pytest.mark.parametrize(
     ("document", "where"),
     [
@@ -95,6 +105,8 @@ def test_what_is_left_out_is_named() -> None:
         ({"healthchecks": {"web": {}}}, "healthchecks.web "),
         ({"healthchecks": {"web": [{"port": 0}]}}, "healthchecks.web[0].port"),
         ({"healthchecks": {"web": [{"path": "up"}]}}, "healthchecks.web[0].path"),
+        ({"stack": 12}, "stack "),
+        ({"stack": "jessie"}, "stack "),
         ({"healthchecks": {"web": [{"status": "2xx"}]}}, "healthchecks.web[0].status"),
         ({"healthchecks": {"web": [{"type": "odd"}]}}, "healthchecks.web[0].type"),
         ({"formation": {"web": {"settings": {"surge": "x"}}}}, "formation.web.settings"),

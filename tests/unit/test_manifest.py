@@ -44,6 +44,35 @@ def test_the_implied_host_is_no_domain_of_its_own() -> None:
     assert changes({"domains": ["Shop.localhost."]}, Now(exists=True)) == []
 
 
+def test_buildpacks_are_compared_in_their_order_and_with_their_logins() -> None:
+    document = {"buildpacks": [{"url": "a/b"}, {"url": "c/d"}]}
+    manifest = Manifest.check_document(document)
+
+    def changed(now: list[tuple[str, str | None]]) -> list[Change]:
+        wanted = [("a/b", None), ("c/d", "me:key")]
+        return difference(manifest, "shop", Now(True, buildpacks=now), None, None, "x", wanted)
+
+    assert changed([("a/b", None), ("c/d", "me:key")]) == []
+    assert changed([("a/b", None), ("c/d", None)]) == [
+        Change("buildpacks.2.login", "[secret]", "[secret]")
+    ]
+    assert changed([("c/d", "me:key")]) == [
+        Change("buildpacks.1", "c/d", "a/b"), Change("buildpacks.2", None, "c/d"),
+    ]  # fmt: skip
+    assert changed([("a/b", None), ("c/d", "me:key"), ("e", None)]) == [
+        Change("buildpacks.3", "e", None)
+    ]
+
+
+def test_the_stack_is_the_config_var_and_no_part_of_env() -> None:
+    now = Now(exists=True, env={"BP_STACK": "hythe-trixie"})
+    assert changes({"stack": "trixie", "env": {}}, now) == []
+    assert changes({"stack": "bookworm"}, now) == [Change("stack", "trixie", "bookworm")]
+    assert changes({"stack": "heroku-24"}, now) == []
+    assert changes({"stack": "trixie"}, Now(exists=True)) == [Change("stack", None, "trixie")]
+    assert changes({"env": {}}, now) == [Change("env.BP_STACK", "[secret]", None)]
+
+
 def test_processes_that_are_gone_from_the_document_go() -> None:
     now = Now(exists=True, source="image x", procfile="web: a\nworker: b\n")
     assert changes({"source": IMAGE, "processes": {"web": "a"}}, now, "image x") == [

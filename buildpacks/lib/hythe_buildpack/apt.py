@@ -1,5 +1,6 @@
 """Debian packages, unpacked into a folder: without root, and without their install scripts."""
 
+import platform
 import re
 import shutil
 import subprocess
@@ -87,18 +88,22 @@ class Apt:
         ):
             name = missing[1] or missing[2]
             stop(
-                f"Debian 12 has no package {name}.",
+                f"{_debian()} has no package {name}.",
                 "Correct its name in the Aptfile; packages.debian.org finds names.",
             )
         if version := re.search(r"Version '(\S+)' for '(\S+)' was not found", output):
             stop(
-                f"Debian 12 has no version {version[1]} of {version[2]}.",
+                f"{_debian()} has no version {version[1]} of {version[2]}.",
                 "Remove the version from the Aptfile, or name one that `apt-cache policy` lists.",
             )
         if _NETWORK.search(output):
             self._stop_network(output)
         last = next((x for x in reversed(output.splitlines()) if x.strip()), "no output")
         stop(f"apt-get failed: {last[:200]}", "Correct the Aptfile.")
+
+
+def _debian() -> str:
+    return f"Debian {platform.freedesktop_os_release().get('VERSION_ID', '')}".strip()
 
 
 def _installed(name: str) -> str:

@@ -43,6 +43,11 @@ class Layer:
         self._file.write_text(f'[types]\n{flags}\n[metadata]\nkey = "{key}"\n')
 
     def env(self, folder: str, name: str, value: str) -> None:
-        """Write an env file, such as ("env", "NODE_ENV.default", "production")."""
-        (self.folder / folder).mkdir(exist_ok=True)
-        (self.folder / folder / name).write_text(value)
+        """Write an env file, such as ("env", "NODE_ENV.default", "production").
+
+        One that says so already is left alone: a layer that was touched is exported anew.
+        """
+        file = self.folder / folder / name
+        if not file.is_file() or file.read_text() != value:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(value)

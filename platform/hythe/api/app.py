@@ -23,6 +23,7 @@ from hythe.api.v1 import (
     deployments,
     disk,
     domains,
+    drains,
     events,
     explanation,
     formation,
@@ -34,6 +35,7 @@ from hythe.api.v1 import (
     registries,
     releases,
     routing,
+    runs,
     session,
     setup,
     sleep,
@@ -45,8 +47,8 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation,
-    process_settings, instances, explanation, autoscale, sleep, buildpacks, domains, routing,
-    traffic, metrics, certificates, deploy_keys, logs, events, registries, disk,
+    process_settings, instances, runs, explanation, autoscale, sleep, buildpacks, domains, routing,
+    traffic, metrics, certificates, deploy_keys, logs, drains, events, registries, disk,
     session, setup, tokens, account,
 )  # fmt: skip
 

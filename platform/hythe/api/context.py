@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from hythe.api.live import Live
 from hythe.api.open_streams import OpenStreams
 from hythe.api.throttle import SignInThrottle
-from hythe.engine.port import Login
+from hythe.engine.port import Engine
 from hythe.model import Database, Vault
 from hythe.names import Names
 from hythe.observe.reader import LogReader
@@ -31,12 +31,13 @@ class Context:
     source: SourceStage
     changes: ReleaseChanges
     logs: LogReader
-    check_login: Callable[[str, Login], None]  # of Images, see engine/port.py
+    engine: Engine  # for what is no stage's: logins, terminals
     live: Live = field(default_factory=Live)
     open_streams: OpenStreams = field(default_factory=OpenStreams)
     sign_ins: SignInThrottle = field(default_factory=SignInThrottle)
     certificate: "Callable[[], Certificate | None]" = lambda: None  # for other machines
     leads: Callable[[], bool] = lambda: True  # whether the stages run in this control plane
+    tell_collector: Callable[[], None] = lambda: None  # of apps and drains, at once
     running: Callable[[], RunStage | None] = lambda: None  # the run stage, where it leads
 
 

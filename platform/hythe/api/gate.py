@@ -33,6 +33,8 @@ OPEN = frozenset(
 VISITOR = ("GET", "/v1/session")
 """Answers who is signed in, if anybody is; a browser asks it before it knows."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF = "csrf."
+"""With a WebSocket the session's CSRF token is offered as a subprotocol, `csrf.TOKEN`."""
 JSON = "application/json"
 JSON_LIMIT = 1024 * 1024
 _UPLOAD = re.compile(r"/v1/apps/[^/]+/deployments")
@@ -52,6 +54,8 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
+        if scope["type"] == "websocket":
+            return await self._open_socket(scope, receive, send)
         if scope["type"] != "http":
             return None  # no endpoint speaks anything else
         path: str = scope["path"]
@@ -77,6 +81,17 @@ class Gate:
             return await guard(partial(self._app, scope, receive), send, recheck)
         return await self._app(scope, receive, send)
 
+    async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket: all of them need a credential. Endpoints find `recheck` in the state."""
+        headers = Headers(scope=scope)
+        try:
+            self._check_host(headers.get("host", ""))
+            scope.setdefault("state", {})["recheck"] = await self._identify(scope, headers)
+        except HytheError as error:
+            answer = problems.response(error, scope["path"], _challenge(error, scope["path"]))
+            return await answer(scope, receive, _hardened(send))
+        return await self._app(scope, receive, _hardened(send))
+
     def _check_host(self, value: str) -> None:
         """Refuse other names, so that a web page cannot rebind its own name to this address."""
         host = re.sub(r":\d+$", "", value).lower()
@@ -90,7 +105,7 @@ class Gate:
         """Find who asks: by the token, or else by the cookie of a browser, never for git."""
         database = self._context.database
         state = scope.setdefault("state", {})
-        name = sessions.cookie_name(self._context.names.installation, scope["scheme"])
+        name = sessions.cookie_name(self._context.names.installation, _scheme(scope))
         cookie = cookie_parser(headers.get("cookie", "")).get(name)
         if "authorization" in headers or not cookie or problems.is_git(scope["path"]):
             secret = secret_of(headers.get("authorization", ""))
@@ -99,8 +114,10 @@ class Gate:
         state["actor"] = await run_sync(sessions.authenticate, database, cookie)
         state["session"] = cookie
         _check_origin(scope, headers)
-        if scope["method"] not in SAFE_METHODS:
-            _check_csrf_token(headers, cookie)
+        if scope["type"] == "websocket":
+            _check_csrf_token(_subprotocol(scope, CSRF), cookie)
+        elif scope["method"] not in SAFE_METHODS:
+            _check_csrf_token(headers.get("x-csrf-token", ""), cookie)
         return partial(sessions.recognise, database, cookie)
 
     def _limited(self, path: str, headers: Headers, receive: Receive) -> Receive:
@@ -116,18 +133,33 @@ class Gate:
 
 
 def _check_origin(scope: Scope, headers: Headers) -> None:
-    """Refuse what a page of another origin sends; only browsers say where a request is from."""
+    """Refuse what a page of another origin sends; only browsers say where a request is from.
+
+    With a WebSocket each browser says it, and none keeps other pages from opening one.
+    """
+    socket = scope["type"] == "websocket"
     site_said = headers.get("sec-fetch-site", "same-origin")
-    typed = site_said == "none" and scope["method"] in SAFE_METHODS  # into the address bar
+    typed = site_said == "none" and not socket and scope["method"] in SAFE_METHODS  # an address bar
     if site_said != "same-origin" and not typed:
         raise CrossSite()
-    own = f"{scope['scheme']}://{headers.get('host', '')}"
-    if headers.get("origin", own).lower() != own.lower():
+    own = f"{_scheme(scope)}://{headers.get('host', '')}"
+    if headers.get("origin", "" if socket else own).lower() != own.lower():
         raise CrossSite()
 
 
-def _check_csrf_token(headers: Headers, cookie: str) -> None:
-    given = headers.get("x-csrf-token", "")
+def _scheme(scope: Scope) -> str:
+    """http or https, also of a WebSocket."""
+    scheme: str = scope["scheme"]
+    return {"ws": "http", "wss": "https"}.get(scheme, scheme)
+
+
+def _subprotocol(scope: Scope, prefix: str) -> str:
+    """The rest of the offered subprotocol that begins so: a browser can send no header here."""
+    offered: list[str] = scope["subprotocols"]
+    return next((each.removeprefix(prefix) for each in offered if each.startswith(prefix)), "")
+
+
+def _check_csrf_token(given: str, cookie: str) -> None:
     if not hmac.compare_digest(given.encode(), sessions.csrf_token(cookie).encode()):
         raise CrossSite("The request lacks the session's CSRF token.")
 
@@ -136,7 +168,7 @@ def _hardened(send: Send) -> Send:
     """send, with the headers that keep a browser from making more of an answer than it is."""
 
     async def hardened(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
             headers = MutableHeaders(scope=message)
             headers.setdefault("X-Content-Type-Options", "nosniff")
             headers.setdefault("Content-Security-Policy", site.NOTHING)

@@ -1,7 +1,8 @@
 """The streams that are open now, and why they end before their readers want them to."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 from anyio.to_thread import run_sync
@@ -31,6 +32,17 @@ class OpenStreams:
         for scope, loop in list(self._scopes.items()):
             loop.call_soon_threadsafe(scope.cancel)
 
+    @contextmanager
+    def holding(self, scope: anyio.CancelScope) -> Iterator[None]:
+        """Let `close` cancel it; to be entered in the event loop."""
+        self._scopes[scope] = asyncio.get_running_loop()
+        if self._closed:
+            scope.cancel()
+        try:
+            yield
+        finally:
+            del self._scopes[scope]
+
     async def guard(
         self,
         answer: Callable[[Send], Awaitable[None]],
@@ -47,14 +59,9 @@ class OpenStreams:
             ended = message["type"] == "http.response.body" and not message.get("more_body")
 
         async with anyio.create_task_group() as group:
-            self._scopes[group.cancel_scope] = asyncio.get_running_loop()
-            if self._closed:
-                group.cancel_scope.cancel()
             group.start_soon(_until_refused, recheck, group.cancel_scope)
-            try:
+            with self.holding(group.cancel_scope):
                 await answer(noting)
-            finally:
-                del self._scopes[group.cancel_scope]
             group.cancel_scope.cancel()
         if not begun:
             await send({"type": "http.response.start", "status": 503, "headers": []})

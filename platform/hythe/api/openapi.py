@@ -31,6 +31,7 @@ TAGS = [
     {"name": "releases", "description": "Image, config and processes, frozen under a version."},
     {"name": "formation", "description": "How many instances should run."},
     {"name": "instances", "description": "What runs right now."},
+    {"name": "runs", "description": "Commands beside the instances, once."},
     {"name": "domains", "description": "Host names of an app."},
     {"name": "deploy keys", "description": "SSH keys for fetching an app's source."},
     {"name": "routing", "description": "How the router handles an app's requests."},

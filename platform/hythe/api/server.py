@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from hythe.api.tls import TlsListener
 
 GRACE_SECONDS = 2
+WEBSOCKET_BYTES = 1024 * 1024  # of one message
+
+
+def websocket_protocol(**given: Any) -> asyncio.Protocol:
+    """uvicorn's own; imported with the first WebSocket, since most control planes see none."""
+    from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+
+    return WSProtocol(**given)
 
 
 class Server(uvicorn.Server):
@@ -30,7 +38,9 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="asyncio",  # uvloop would cost 4 MB, and few requests come here
-                ws="none",
+                ws=cast(type[asyncio.Protocol], websocket_protocol),
+                ws_max_size=WEBSOCKET_BYTES,
+                ws_per_message_deflate=False,  # 300 kB for each, and little text
                 log_config=None,
                 access_log=False,
                 server_header=False,

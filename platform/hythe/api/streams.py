@@ -16,7 +16,9 @@ from fastapi.responses import StreamingResponse
 
 from hythe.api.live import Document
 from hythe.errors import NotFound
-from hythe.observe.line import Cursor, LogLine
+from hythe.observe.line import LogLine
+from hythe.observe.reader import Following
+from hythe.observe.tail import Loss
 from hythe.transcript import Transcript
 
 LINES_SECONDS = 0.03
@@ -114,36 +116,41 @@ async def deployment_events(
 
 
 async def log_events(
-    first: Sequence[LogLine],
-    cursor: Cursor,
-    read: Callable[[Cursor], tuple[Sequence[LogLine], Cursor]],
+    first: Callable[[], Sequence[LogLine]],
+    following: Callable[[], Following],
     encode: Callable[[LogLine], str],
     exists: Callable[[], bool],
 ) -> AsyncIterator[str]:
-    """`log` events for the lines in `first`, then for what read() finds after cursor.
+    """`log` events for the lines of first(), then for what following() reads; a `missed` event with
+    a sentence where lines were dropped before they could be read.
 
-    It ends with `gone` when the app that the log belongs to exists() no more.
+    The answer begins before either is asked: a look for seldom lines takes a while. It ends with
+    `gone` when the app that the log belongs to exists() no more.
     """
     yield f"{RETRY}\n"
-    yield "".join(_log_event(line, encode) for line in first)
-    yield f"id: {cursor}\n\n"  # where to go on, even if no line has come until then
+    log = await run_sync(following)  # before the lines, or new ones could fall between the two
+    yield "".join(_log_event(line, encode) for line in await run_sync(first))
+    yield f"id: {log.cursor}\n\n"  # where to go on, even if no line has come until then
     said = asked = time.monotonic()
     while True:
-        lines, after = await run_sync(read, cursor)
+        before = log.cursor
+        lines = await run_sync(log.read)
+        if log.missed:
+            yield event("missed", str(log.missed))
+            log.missed = Loss()
         if lines:
             yield "".join(_log_event(line, encode) for line in lines)
             said = time.monotonic()
         elif time.monotonic() - said > KEEP_ALIVE_SECONDS:
-            yield still_here(after)
+            yield still_here(log.cursor)
             said = time.monotonic()
         if time.monotonic() - asked > EXISTS_SECONDS:
             if not await run_sync(exists):
                 yield GONE
                 return
             asked = time.monotonic()
-        if after == cursor:
+        if log.cursor == before:
             await asyncio.sleep(LINES_SECONDS)
-        cursor = after
 
 
 def _log_event(line: LogLine, encode: Callable[[LogLine], str]) -> str:

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from hythe.errors import BuildError
+from hythe.suite import DEFAULT, KEY, SUITES, Suite
 
 APIS = ("0.7", "0.8", "0.9", "0.10", "0.11", "0.12")
 MOUNTED = "/cnb/buildpacks"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 ARCHITECTURE = ARCHITECTURES.get(platform.machine(), platform.machine())
-DISTRO = ("debian", "12")
+DISTRO = "debian"
 LARGEST_TOML = 1 << 20
+LARGEST_HOMEPAGE = 1000  # characters, of what goes into a label
 _ID = re.compile(r"[A-Za-z0-9._/-]+")
 _RESERVED = ("app", "config", "sbom")  # ids that the specification keeps for itself
 
@@ -47,6 +49,7 @@ class Buildpack:
     mounted: str = ""  # its folder in the build container
     clear_env: bool = False  # config as files only
     classic: bool = False  # bin/compile instead of bin/build
+    homepage: str = ""
     pin: Mapping[str, Any] | None = None  # BuildpackPin.as_json() of a chosen one
 
     @property
@@ -122,10 +125,10 @@ def catalog(folder: Path) -> Catalog:
     return Catalog({buildpack.id: buildpack for buildpack in found}, order)
 
 
-def read(folder: Path, mounted: str, shown: str = "") -> Buildpack:
+def read(folder: Path, mounted: str, shown: str = "", suite: Suite = DEFAULT) -> Buildpack:
     """Read a Cloud Native Buildpack; raises BuildError for one that breaks the specification.
 
-    shown: how messages name it before its id is known.
+    shown: how messages name it before its id is known. suite: on which it is to run.
     """
     shown = shown or str(folder)
     document = _document(folder, shown)
@@ -143,7 +146,7 @@ def read(folder: Path, mounted: str, shown: str = "") -> Buildpack:
     order = _read_order(document, identity)
     if not order:
         require_programs(folder, identity, ("bin/detect", "bin/build"))
-        _require_target(document.get("targets", ()), identity)
+        _require_target(document.get("targets", ()), identity, suite)
     major, minor = api.split(".")
     return Buildpack(
         id=identity,
@@ -154,6 +157,7 @@ def read(folder: Path, mounted: str, shown: str = "") -> Buildpack:
         order=order,
         mounted=mounted,
         clear_env=about.get("clear-env") is True,
+        homepage=str(about.get("homepage", ""))[:LARGEST_HOMEPAGE],
     )
 
 
@@ -186,35 +190,44 @@ def _document(folder: Path, shown: str) -> dict[str, Any]:
     return document
 
 
-def _require_target(targets: Any, identity: str) -> None:
-    """Raise BuildError unless one of the targets is this machine's; none at all is any."""
-    if not targets:
+def _require_target(targets: Any, identity: str, suite: Suite) -> None:
+    """Raise BuildError unless one of the targets is the build's; none at all is any."""
+    if not targets or any(_fits(target, suite) for target in targets):
         return
-    for target in targets:
-        distros = target.get("distros", target.get("distributions", ()))
-        if (
-            target.get("os", "linux") == "linux"
-            and target.get("arch", ARCHITECTURE) == ARCHITECTURE
-            and (not distros or any(_is_ours(distro) for distro in distros))
-        ):
-            return
     wanted = ", ".join(
         " ".join(
-            [target.get("os", "linux"), target.get("arch", "")]
-            + [f"{d.get('name')} {d.get('version', '')}" for d in target.get("distros", ())]
-        ).strip()
+            filter(
+                None,
+                [
+                    target.get("os", "linux"),
+                    target.get("arch", ""),
+                    *(f"{d.get('name')} {d.get('version', '')}" for d in target.get("distros", ())),
+                ],
+            )
+        )
         for target in targets
     )
+    others = [each.name for each in SUITES.values() if any(_fits(one, each) for one in targets)]
     raise BuildError(
-        f"{identity} is for {wanted}; builds run on linux {ARCHITECTURE}, {' '.join(DISTRO)}.",
-        "Use a version of the buildpack for this target.",
+        f"{identity} is for {wanted}; this build runs on linux {ARCHITECTURE}, {DISTRO}"
+        f" {suite.version}.",
+        f"Choose the stack that it is for: `hythe config:set {KEY}={others[0]}`."
+        if others
+        else "Use a version of the buildpack for this target.",
     )
 
 
-def _is_ours(distro: Mapping[str, Any]) -> bool:
-    name, version = DISTRO
-    wanted = (distro.get("name", name), distro.get("version", version))
-    return wanted == DISTRO
+def _fits(target: Mapping[str, Any], suite: Suite) -> bool:
+    distros = target.get("distros", target.get("distributions", ()))
+    ours = (DISTRO, suite.version)
+    return (
+        target.get("os", "linux") == "linux"
+        and target.get("arch", ARCHITECTURE) == ARCHITECTURE
+        and (
+            not distros
+            or any((d.get("name", DISTRO), d.get("version", ours[1])) == ours for d in distros)
+        )
+    )
 
 
 def _read_order(document: Mapping[str, Any], identity: str) -> Order:

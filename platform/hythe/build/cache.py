@@ -5,7 +5,9 @@ HYTHE_HOME/cache/APP_ID/
   launch/       launch layers of the last image that are not cached: the next build gets their
                 metadata, and may take a layer again without making it
   exported.json what the last export wrote (export.py)
+  prints.json   the fingerprints of the cached layers, as far as they are known
   lent.json     while a build has them: where they are, and what they were like
+  suite         the suite that the layers are for: another one's builds start without them
 
 The layers are moved into a build, not copied, and moved back when it succeeded. After a failed
 or killed build only those come back that are provably unchanged: their fingerprint was taken
@@ -14,9 +16,12 @@ before the build ran anything, and kept where a build cannot write.
 
 import hashlib
 import json
+import marshal
 import os
+import secrets
 import shutil
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +32,7 @@ from hythe.build.container import build_uid
 from hythe.build.layers import Layer
 from hythe.build.workspace import give
 from hythe.settings import Settings
+from hythe.suite import DEFAULT, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +53,67 @@ class Cache:
     def _note(self) -> Path:
         return self.folder / "lent.json"
 
-    def lend(self, layers: Path) -> None:
-        """Move the cached layers into `layers`, which is empty; a container may have mounted it."""
+    def lend(self, layers: Path, suite: Suite = DEFAULT) -> bool:
+        """Move the cached layers into `layers`, which is empty; a container may have mounted it.
+
+        Returns whether there was a cache.
+        """
         self.recover()
+        if self.suite != suite.name:
+            self.remove()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._write_note({"layers": str(layers)})
-        if self.layers.is_dir():
+        (self.folder / "suite").write_text(suite.name)
+        prints = _read(self._prints).get("layers", {})
+        _write(self._note, {"layers": str(layers), "prints": prints})
+        self._prints.unlink(missing_ok=True)
+        found = self.layers.is_dir()
+        if found:
             _move_entries(self.layers, layers)
             self.layers.rmdir()
         self._tell_of_launch_layers(layers)
+        return found
 
-    def remember(self, layers: Path) -> dict[str, str]:
+    @property
+    def suite(self) -> str:
+        try:
+            return (self.folder / "suite").read_text()
+        except FileNotFoundError:  # of a time when there was one
+            return DEFAULT.name
+
+    def remember(self, layers: Path) -> None:
         """Note what the lent layers are like; call it before the build runs anything.
 
-        Returns the fingerprint of each: {"BUILDPACK/LAYER": digest}.
+        Only those are read whose fingerprint is not known since they were kept.
         """
+        prints = _read(self._note).get("prints", {})
         known = {
-            f"{folder.parent.name}/{folder.name}": {
-                "fingerprint": fingerprint(folder),
+            name: {
+                "fingerprint": prints.get(name) or fingerprint(folder),
                 "toml": _text(folder.with_name(folder.name + ".toml")),
             }
-            for folder in _layer_folders(layers)
+            for name, folder in _layer_folders(layers).items()
         }
-        self._write_note({"layers": str(layers), "known": known})
-        return {name: str(facts["fingerprint"]) for name, facts in known.items()}
+        stores = {file.parent.name: _text(file) for file in layers.glob("*/store.toml")}
+        _write(self._note, {"layers": str(layers), "known": known, "stores": stores})
+
+    def look(self) -> None:
+        """Learn the fingerprints of what is kept, while nothing waits: `remember` is fast then.
+
+        A build may take the layers at any time, from another process too. What was read until then
+        is dropped: there is no prints.json in between, and another one after it.
+        """
+        before = _read(self._prints)
+        if not before:
+            return
+        try:
+            prints = {
+                name: before["layers"].get(name) or fingerprint(folder)
+                for name, folder in _layer_folders(self.layers).items()
+            }
+        except OSError:
+            return
+        if _read(self._prints) == before:
+            _write(self._prints, before | {"layers": prints})
 
     @property
     def launch(self) -> Path:
@@ -81,8 +124,20 @@ class Cache:
         """What the last export knew of the layers it wrote: see export.py."""
         return self.folder / "exported.json"
 
-    def keep(self, layers: Path, made: Iterable[tuple[str, Layer]]) -> None:
-        """Take the layers of a build that succeeded; `made`: (buildpack's folder, layer)."""
+    @property
+    def _prints(self) -> Path:
+        return self.folder / "prints.json"
+
+    def keep(
+        self,
+        layers: Path,
+        made: Iterable[tuple[str, Layer]],
+        prints: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the layers of a build that succeeded; `made`: (buildpack's folder, layer).
+
+        prints: fingerprints that were taken since the build was frozen, by "BUILDPACK/LAYER".
+        """
         made = list(made)
         self._keep_launch([each for each in made if each[1].launch])
         cached = {(owner, layer.name): layer for owner, layer in made if layer.cache}
@@ -95,6 +150,7 @@ class Cache:
             _write_metadata(layers / owner_name / f"{name}.toml", layer)
         _delete(self.layers)
         layers.rename(self.layers)
+        _write(self._prints, {"id": secrets.token_hex(8), "layers": dict(prints or {})})
         self._note.unlink(missing_ok=True)
 
     def _keep_launch(self, made: Iterable[tuple[str, Layer]]) -> None:
@@ -132,9 +188,8 @@ class Cache:
 
         lent_to: only if that build's folder has the layers; by now another build may have them.
         """
-        try:
-            note = json.loads(self._note.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+        note = _read(self._note)
+        if not note:
             return
         layers = Path(note["layers"])
         if lent_to not in (None, layers):
@@ -142,6 +197,7 @@ class Cache:
         if layers.is_dir():
             if "known" in note:
                 self._take_unchanged(layers, note["known"])
+                self._put_back_stores(note.get("stores", {}))
             else:  # the build had not run anything yet
                 self.layers.mkdir(mode=0o755, exist_ok=True)
                 _move_entries(layers, self.layers)
@@ -164,10 +220,9 @@ class Cache:
                 home.with_name(home.name + ".toml").write_text(facts["toml"])
                 home.with_name(home.name + ".toml").chmod(0o666)
 
-    def _write_note(self, note: dict[str, Any]) -> None:
-        temporary = self._note.with_suffix(".new")
-        temporary.write_text(json.dumps(note))
-        temporary.rename(self._note)
+    def _put_back_stores(self, stores: dict[str, str]) -> None:
+        for owner, text in stores.items():
+            write_store(self.layers / owner, text)
 
 
 def fingerprint(folder: Path) -> str:
@@ -178,18 +233,39 @@ def fingerprint(folder: Path) -> str:
     """
     sha = hashlib.blake2b(digest_size=20)
     sha.update(b"%o" % folder.lstat().st_mode)
-    _digest_tree(os.fsencode(folder), b"", sha)
+    _digest_tree(os.open(folder, _FOLDER), sha)
     return sha.hexdigest()
 
 
-def _digest_tree(folder: bytes, name: bytes, sha: "hashlib.blake2b") -> None:
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        s = entry.stat(follow_symlinks=False)
-        path = name + b"/" + entry.name
-        facts = (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_mode, s.st_ino)
-        sha.update(b"%b\0%d %d %d %o %d\0" % (path, *facts))
-        if entry.is_dir(follow_symlinks=False):
-            _digest_tree(entry.path, path, sha)
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+def _digest_tree(folder: int, sha: "hashlib.blake2b") -> None:
+    """Digest what an open folder holds, and close it. Every push waits for this: 5 us an entry."""
+    facts: list[tuple[str | int, ...]] = []
+    inner: list[str] = []
+    try:
+        for name in sorted(os.listdir(folder)):
+            s = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            facts.append((name, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_mode, s.st_ino))
+            if stat.S_ISDIR(s.st_mode):
+                inner.append(name)
+        sha.update(marshal.dumps(facts, 2))  # the last version that writes equal values equally
+        for name in inner:
+            _digest_tree(os.open(name, _FOLDER, dir_fd=folder), sha)
+    finally:
+        os.close(folder)
+
+
+def write_store(folder: Path, text: str) -> None:
+    """Give a buildpack's folder of layers this store.toml, unless it has one."""
+    file = folder / "store.toml"
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        give(folder, build_uid())
+    if not file.exists():
+        file.write_text(text)
+        file.chmod(0o666)
 
 
 def _write_metadata(file: Path, layer: Layer) -> None:
@@ -198,14 +274,30 @@ def _write_metadata(file: Path, layer: Layer) -> None:
     file.chmod(0o666)
 
 
-def _layer_folders(layers: Path) -> list[Path]:
-    return [
-        entry
+def _layer_folders(layers: Path) -> dict[str, Path]:
+    """The folder of each layer, by "BUILDPACK/LAYER"."""
+    return {
+        f"{owner.name}/{entry.name}": entry
         for owner in sorted(layers.iterdir())
         if owner.is_dir() and not owner.is_symlink()
         for entry in sorted(owner.iterdir())
         if entry.is_dir() and not entry.is_symlink()
-    ]
+    }
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A file of JSON that was written whole; {} for one that is not there."""
+    try:
+        document: dict[str, Any] = json.loads(file.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return document
+
+
+def _write(file: Path, document: dict[str, Any]) -> None:
+    temporary = file.with_suffix(".new")
+    temporary.write_text(json.dumps(document))
+    temporary.rename(file)
 
 
 def _move_entries(folder: Path, to: Path) -> None:

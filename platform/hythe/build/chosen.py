@@ -15,13 +15,19 @@ from hythe.build.container import CHOSEN
 from hythe.build.workspace import COPY_SECONDS, Workspace, give_tree
 from hythe.buildpackpin import BuildpackPin
 from hythe.errors import BuildError, PlatformError
+from hythe.suite import DEFAULT, Suite
 
 INLINE_API = "0.10"
 CLASSIC_API = (0, 0)
 
 
 def choose(
-    own: Catalog, pins: Sequence[Mapping[str, Any]], sources: Path, workspace: Workspace, uid: int
+    own: Catalog,
+    pins: Sequence[Mapping[str, Any]],
+    sources: Path,
+    workspace: Workspace,
+    uid: int,
+    suite: Suite = DEFAULT,
 ) -> Catalog:
     """The catalog for a source that names buildpacks: they are the only group, in their order.
 
@@ -36,7 +42,7 @@ def choose(
             identity, _, version = pin.name.partition("@")
             member = GroupMember(identity, version or None)
         else:
-            buildpack = _install(pin, number, sources, workspace, uid)
+            buildpack = _install(pin, number, sources, workspace, uid, suite)
             if buildpack.id in known and known[buildpack.id].pin is not None:
                 raise BuildError(
                     f"Two of the chosen buildpacks are {buildpack.id}.", "Remove one of them."
@@ -50,7 +56,7 @@ def choose(
 
 
 def _install(
-    pin: BuildpackPin, number: int, sources: Path, workspace: Workspace, uid: int
+    pin: BuildpackPin, number: int, sources: Path, workspace: Workspace, uid: int, suite: Suite
 ) -> Buildpack:
     """Copy one to where the build container has it; a classic one may write into its folder."""
     name = f"{number:02}"
@@ -59,7 +65,7 @@ def _install(
         _write_inline(pin, folder)
     else:
         _copy(_place(pin, sources, workspace), folder, pin.text)
-    found = _read(folder, f"{CHOSEN}/{name}", pin)
+    found = _read(folder, f"{CHOSEN}/{name}", pin, suite)
     if found.classic:
         give_tree(folder, uid)
     return replace(found, pin={k: v for k, v in pin.as_json().items() if k != "script"})
@@ -101,13 +107,13 @@ def _write_inline(pin: BuildpackPin, folder: Path) -> None:
         (folder / "bin" / name).chmod(0o755)
 
 
-def _read(folder: Path, mounted: str, pin: BuildpackPin) -> Buildpack:
+def _read(folder: Path, mounted: str, pin: BuildpackPin, suite: Suite) -> Buildpack:
     """Told apart by the files: bin/compile makes a classic one."""
     if (folder / "bin" / "compile").exists() and not (folder / "bin" / "build").exists():
         require_programs(folder, pin.text, ("bin/detect", "bin/compile"))
         return _classic(folder, mounted, pin)
     if (folder / "buildpack.toml").exists():
-        return read(folder, mounted, pin.text)
+        return read(folder, mounted, pin.text, suite)
     entries = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
     shutil.rmtree(folder)
     raise BuildError(

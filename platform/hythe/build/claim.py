@@ -27,6 +27,7 @@ from hythe.model import (
     supersede,
 )
 from hythe.settings import Settings
+from hythe.suite import KEY
 
 BUILDPACK_PREFIX = "BP_"  # config vars that every build sees
 
@@ -40,7 +41,8 @@ class Claim:
     app_id: int
     app: str
     source: str  # relative to HYTHE_HOME
-    version: str
+    tree: str  # of the source's files
+    last: str | None  # the image of the app's last build by buildpacks
     attempts: int
     env: dict[str, str]
     procfile: str | None = None
@@ -193,7 +195,8 @@ class Claims:
             app_id=app.id,
             app=app.name,
             source=source.path,
-            version=source.commit or source.tree,
+            tree=source.tree,
+            last=_last_image(tx, app),
             attempts=build.attempts,
             env=self._first_env(source)
             | {
@@ -213,7 +216,8 @@ class Claims:
             return {}
         about = AppJson.read(self._vault.unseal(source.app_json))
         given = about.first_values(()).items()
-        return {key: value for key, value in given if key.startswith(BUILDPACK_PREFIX)}
+        suite = {KEY: about.suite.name} if about.suite else {}
+        return suite | {key: value for key, value in given if key.startswith(BUILDPACK_PREFIX)}
 
     def _login(self, tx: Write, source: Source) -> dict[str, str] | None:
         """The stored credentials for the registry of an image."""
@@ -234,6 +238,13 @@ def _image(tx: Write, deployment: Deployment, source: Source) -> str | None:
     build = tx.get(Build, release.build_id) if release and release.build_id else None
     pinned = (build.result or {}).get("reference") if build else None
     return pinned or source.location
+
+
+def _last_image(tx: Write, app: App) -> str | None:
+    made = select(Build.image).where(
+        Build.app_id == app.id, Build.status == "succeeded", Build.builder == "buildpacks"
+    )
+    return tx.scalar(made.order_by(Build.id.desc()).limit(1))
 
 
 def _rows(tx: Write, claim: Claim) -> tuple[Deployment, Build] | None:

@@ -18,10 +18,11 @@ from hythe.build.buildpack import Buildpack
 from hythe.build.container import CLASSIC_APP, LAYERS, PLATFORM, SCRATCH, BuildContainer
 from hythe.build.container import build_uid as uid
 from hythe.build.layers import Layer, read_inside
-from hythe.build.stack import PATH, STACK_ID
+from hythe.build.stack import PATH
 from hythe.build.workspace import Workspace, give
 from hythe.errors import BuildError, InvalidName
 from hythe.names import config_key, process_type
+from hythe.suite import Suite
 
 OWNER = "classic"  # of the layer that is the cache
 CACHE = f"{LAYERS}/{OWNER}/cache"
@@ -30,14 +31,14 @@ LARGEST_ENV = 1 << 20
 _PASSED_ON = ("PWD", "OLDPWD", "SHLVL", "_")  # a shell's own variables
 
 
-def base_env(workspace: Workspace, build_id: str) -> dict[str, str]:
+def base_env(workspace: Workspace, build_id: str, suite: Suite) -> dict[str, str]:
     """What its programs see; of the config only STACK, if that is set."""
     env = {
         "PATH": PATH,
         "HOME": CLASSIC_APP,
-        "STACK": STACK_ID,
+        "STACK": suite.stack_id,
         "REQUEST_ID": build_id,
-        "CNB_STACK_ID": STACK_ID,
+        "CNB_STACK_ID": suite.stack_id,
     }
     if (workspace.platform / "env" / "STACK").is_file():
         env["STACK"] = (workspace.platform / "env" / "STACK").read_text().strip()

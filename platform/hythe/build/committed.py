@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from hythe.build import metadata
 from hythe.build.cache import fingerprint
 from hythe.build.contents import app_tar, layer_tar
 from hythe.build.lifecycle import Built, Made
@@ -42,6 +43,7 @@ class CommittedExport:
     ) -> Image:
         """The app's image under this name; `say` is told of what takes longer."""
         base = self._layers_image(stack, list(built.launch_layers()), say)
+        config = metadata.with_lifecycle(config, built, base, {}, ())  # one layer has them all
         return self._app_image(base, built, workspace, reference, config)
 
     def _layers_image(

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hythe.build.agent import SOCKET, Agent
+from hythe.build.buildpack import MOUNTED
 from hythe.build.clock import Clock, program
 from hythe.build.operator import Registries
 from hythe.build.stack import USER_ID
@@ -12,10 +14,12 @@ from hythe.engine.port import ContainerSpec, Engine, Exit, Limits, Mount
 from hythe.errors import BuildOutput
 from hythe.names import LABEL_APP, LABEL_BUILD, LABEL_KIND, Names
 from hythe.settings import Settings
+from hythe.suite import Suite
 
 HOME = "/home/app"
 LARGEST_ANSWER = 1 << 20  # characters that bin/detect may print
 APP, LAYERS, PLATFORM, SCRATCH = "/workspace", "/layers", "/platform", "/cnb/scratch"
+AGENT = ("/usr/bin/python3", "-IS", f"{MOUNTED}/stack/agent.py", f"{SCRATCH}/{SOCKET}")
 CLASSIC_APP = "/app"  # the same folder as APP, where classic buildpacks want it
 CHOSEN = "/cnb/chosen"  # buildpacks of this build alone
 
@@ -27,6 +31,8 @@ class BuildContainer:
     engine: Engine
     id: str
     clock: Clock
+    suite: Suite
+    agent: Agent
 
     def run(self, command: Sequence[str], env: Mapping[str, str]) -> Exit:
         """Run a program that says little; raises BuildOutput when it does not."""
@@ -47,12 +53,7 @@ class BuildContainer:
     ) -> int:
         """Run a program, hand over each line as it comes, return the exit code."""
         with self.clock.program(command):
-            stream = self.engine.sessions.stream(
-                self.id, command, env=env, user=build_user(), workdir=APP
-            )
-            for text in stream:
-                line(text)
-            return stream.exit_code()
+            return self.agent.run(command, env, APP, line)
 
     def freeze(self) -> None:
         """Stop everything in it for good, so that the host can read what it wrote.
@@ -76,11 +77,11 @@ def labels(names: Names, app_id: int, build_id: int) -> dict[str, str]:
     return {**names.labels, LABEL_KIND: "build", LABEL_APP: str(app_id), LABEL_BUILD: str(build_id)}
 
 
-def start(engine: Engine, spec: ContainerSpec, clock: Clock) -> BuildContainer:
-    """The container of a spec, started. The supervisor removes it by its labels."""
-    container = BuildContainer(engine, engine.instances.create(spec).id, clock)
+def start(engine: Engine, spec: ContainerSpec) -> str:
+    """The container of a spec, started; returns its id. The supervisor removes it by its labels."""
+    container = engine.instances.create(spec)
     engine.instances.start(container.id)
-    return container
+    return container.id
 
 
 def spec(
@@ -95,12 +96,15 @@ def spec(
     buildpacks: Mount,
     seconds: str,
 ) -> ContainerSpec:
-    """A build container, which ends by itself after so many seconds ("infinity": never)."""
+    """A build container. It ends unless it is reached within so many seconds ("infinity": never).
+
+    It ends with its connection, too: a build's process that was killed leaves nothing running.
+    """
     return ContainerSpec(
         name=name,
         image=image,
         entrypoint=(),
-        command=("sleep", seconds),
+        command=(*AGENT, seconds),
         env=registries.env,
         labels=labels,
         user=build_user(),

@@ -14,10 +14,11 @@ from hythe.build.buildpack import ARCHITECTURE, DISTRO, Buildpack, Catalog, Memb
 from hythe.build.container import APP, LAYERS, PLATFORM, SCRATCH, BuildContainer
 from hythe.build.layers import read_files, read_inside, read_toml, write_inside
 from hythe.build.plan import Detected, Offer, Plan, Require, explain, resolve
-from hythe.build.stack import PATH, STACK_ID
+from hythe.build.stack import PATH
 from hythe.build.workspace import Workspace
 from hythe.engine.port import Exit
 from hythe.errors import BuildError, NoBuildpack
+from hythe.suite import Suite
 
 PASS, FAIL = 0, 100
 DETECT_SECONDS = 120  # of one bin/detect
@@ -147,11 +148,12 @@ class Detector:
 
     def _env(self, buildpack: Buildpack) -> dict[str, str]:
         plan = f"{SCRATCH}/{_plan_file(buildpack)}"
-        return base_env(buildpack, self.workspace) | {"CNB_BUILD_PLAN_PATH": plan}
+        env = base_env(buildpack, self.workspace, self.container.suite)
+        return env | {"CNB_BUILD_PLAN_PATH": plan}
 
     def _run_classic(self, buildpack: Buildpack) -> tuple[Offer, ...] | None:
         """A classic one has no plan; any exit code but 0 says no."""
-        env = classic.base_env(self.workspace, self.build_id)
+        env = classic.base_env(self.workspace, self.build_id, self.container.suite)
         done = self.container.run([*_limit(), *classic.detect_command(buildpack)], env)
         _require_end(done, buildpack)
         said = classic.detect_errors(buildpack, self.workspace)
@@ -208,12 +210,12 @@ def _offer(part: Mapping[str, Any]) -> Offer:
     )
 
 
-def base_env(buildpack: Buildpack, workspace: Workspace) -> dict[str, str]:
+def base_env(buildpack: Buildpack, workspace: Workspace, suite: Suite) -> dict[str, str]:
     """The environment that both phases give a buildpack, the platform's env files applied."""
     env = {
         "PATH": PATH,
         "HOME": "/home/app" if os.geteuid() == 0 else "/tmp",
-        "CNB_STACK_ID": STACK_ID,
+        "CNB_STACK_ID": suite.stack_id,
         "CNB_BUILDPACK_DIR": buildpack.mounted,
         "CNB_APP_DIR": APP,
         "CNB_LAYERS_DIR": LAYERS,
@@ -225,8 +227,8 @@ def base_env(buildpack: Buildpack, workspace: Workspace) -> dict[str, str]:
             "CNB_TARGET_OS": "linux",
             "CNB_TARGET_ARCH": ARCHITECTURE,
             "CNB_TARGET_ARCH_VARIANT": "",
-            "CNB_TARGET_DISTRO_NAME": DISTRO[0],
-            "CNB_TARGET_DISTRO_VERSION": DISTRO[1],
+            "CNB_TARGET_DISTRO_NAME": DISTRO,
+            "CNB_TARGET_DISTRO_VERSION": suite.version,
         }
     if buildpack.api >= (0, 12):
         env["CNB_EXEC_ENV"] = "production"

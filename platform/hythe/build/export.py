@@ -16,6 +16,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from hythe.build import metadata
 from hythe.build.cache import Cache, fingerprint
 from hythe.build.container import APP, LAYERS
 from hythe.build.contents import app_tar, layer_tar, slice_tar, slices
@@ -28,15 +29,11 @@ from hythe.errors import PlatformError
 
 
 def configuration(
-    built: Built, processes: Mapping[str, str], labels: Mapping[str, str]
+    built: Built, processes: Mapping[str, str], tree: str, labels: Mapping[str, str]
 ) -> ImageConfig:
-    """How the image runs by itself: its web process, or the default one."""
+    """How the image of a git tree runs by itself: its web process, or the default one."""
     kind = "web" if "web" in processes else built.launch.default
     line = processes.get(kind or "")
-    about = {
-        "buildpacks": [{"id": each.id, "version": each.version} for each in built.buildpacks],
-        "processes": [{"type": kind, "command": [processes[kind]]} for kind in sorted(processes)],
-    }
     return ImageConfig(
         env={"CNB_LAYERS_DIR": LAYERS, "CNB_APP_DIR": APP},
         entrypoint=(LAUNCHER,),
@@ -45,7 +42,8 @@ def configuration(
         user=USER,
         labels={
             **built.launch.labels,
-            "io.buildpacks.build.metadata": json.dumps(about, sort_keys=True),
+            metadata.BUILD: metadata.of_build(built, processes),
+            metadata.PROJECT: metadata.of_project(tree),
             **labels,
         },
     )
@@ -77,6 +75,14 @@ class _Tar:
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export made, and the fingerprints of the launch layers: {"OWNER/NAME": digest}."""
+
+    image: Image
+    prints: dict[str, str]
+
+
 @dataclass(slots=True)
 class Export:
     """One export; its tars lie in the build's own folder."""
@@ -86,14 +92,14 @@ class Export:
     workspace: Workspace
     say: Callable[[str], None]  # is told of what takes longer
 
-    def run(self, stack: Stack, built: Built, reference: str, config: ImageConfig) -> Image:
+    def run(self, stack: Stack, built: Built, reference: str, config: ImageConfig) -> Exported:
         """The app's image under the reference."""
         self._folder.mkdir(exist_ok=True)
         note = self._read_note()
         prints = {made: fingerprint(made.layer.folder) for made in built.launch_layers()}
-        tars = [self._launch(made, note, prints[made]) for made in prints]
-        known = {made: tar for made, tar in zip(prints, tars, strict=True)}
-        tars += self._app(built)
+        known = {made: self._launch(made, note, prints[made]) for made in prints}
+        app = list(self._app(built))
+        tars = [*known.values(), *app]
         base = self.engine.images.find(stack.run_id)
         if base is None:
             raise PlatformError("The run image is gone.", "Deploy again: it is made anew.")
@@ -102,9 +108,12 @@ class Export:
             Layer(tar.diff_id, None if number < there else self._file(tar))
             for number, tar in enumerate(tars, start=len(base.layers))
         ]
+        shas = {made: tar.diff_id for made, tar in known.items()}
+        config = metadata.with_lifecycle(config, built, base, shas, [each.diff_id for each in app])
         image = self.engine.images.assemble(stack.run_id, layers, reference, config)
         self._write_note(image, prints, known)
-        return image
+        taken = {f"{made.owner}/{made.layer.name}": taken for made, taken in prints.items()}
+        return Exported(image, taken)
 
     @property
     def _folder(self) -> Path:

@@ -15,10 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hythe import logs
-from hythe.build import disk, stack
+from hythe.build import disk, prune, stack
 from hythe.build.disk import Share, Survey
 from hythe.build.prune import CacheHeld, Held, Removal, Rules, Stock, figure, plan
-from hythe.engine.port import Engine, Image
+from hythe.engine.port import Engine
 from hythe.model import ENDED, App, Build, Database, Deployment, Instance, Release
 from hythe.names import Names
 from hythe.settings import Settings
@@ -40,7 +40,7 @@ class Governor:
         self._database = database
         self._engine = engine
         self._names = names
-        self._known: dict[str, Image] = {}  # by reference
+        self._known: dict[str, Held] = {}  # by reference
         self._folder: list[Path | None] = []  # the engine's, once it was asked
         self._sizes: dict[Path, tuple[tuple[int, int], int]] = {}  # of caches, by what they were
         self._due = threading.Event()
@@ -113,9 +113,17 @@ class Governor:
             apps = session.scalars(select(App.id)).all()
             kept = {app: _kept(session, app, self._settings.rollback_images) for app in apps}
         here = [each for each in images if each.app_id in kept]  # erasing one is run/'s
-        base = stack.find(self._engine)
-        run = self._engine.images.find(base.run) if base else None
-        return Stock(here, caches, kept, {run.layers: run.size} if run else {})
+        return Stock(here, caches, kept, self._bases())
+
+    def _bases(self) -> frozenset[int]:
+        """The layers of base images, of all versions and updates."""
+        found = (self._engine.images.find(name) for name in self._engine.images.list(stack.PREFIX))
+        return frozenset(
+            number
+            for image in found
+            if image is not None
+            for number, _ in prune.layers(image.layers, (), 0)
+        )
 
     def _images(self) -> list[Held]:
         prefix = f"{self._names.prefix}/app"
@@ -123,24 +131,27 @@ class Governor:
         self._known = {name: self._known[name] for name in references if name in self._known}
         held = []
         for reference in references:
-            image = self._known.get(reference) or self._engine.images.find(reference)
-            name = reference.removeprefix(prefix).partition(":")[0]
-            number = name.removesuffix("-layers")
-            if image is None or not number.isdecimal():
-                continue
-            self._known[reference] = image
-            held.append(
-                Held(
-                    reference=reference,
-                    app_id=int(number),
-                    id=image.id,
-                    layers=image.layers,
-                    size=image.size,
-                    made_at=image.created_at,
-                    code=name == number,
-                )
-            )
+            found = self._known.get(reference) or self._look_at(reference, prefix)
+            if found is not None:
+                self._known[reference] = found
+                held.append(found)
         return held
+
+    def _look_at(self, reference: str, prefix: str) -> Held | None:
+        name = reference.removeprefix(prefix).partition(":")[0]
+        number = name.removesuffix("-layers")
+        image = self._engine.images.find(reference)
+        if image is None or not number.isdecimal():
+            return None
+        sizes = self._engine.images.layer_sizes(image.id)
+        return Held(
+            reference=reference,
+            app_id=int(number),
+            id=image.id,
+            layers=prune.layers(image.layers, sizes, image.size),
+            made_at=image.created_at,
+            code=name == number,
+        )
 
     def _caches(self) -> list[CacheHeld]:
         """The caches that no build has; a folder is measured again when it was replaced."""
@@ -216,7 +227,7 @@ class Governor:
             own = {each.id: each for each in stock.images if each.app_id == app_id}
             shares[str(app_id)] = Share(
                 images=sum(each.code for each in own.values()),
-                image_bytes=sum(map(stock.own, own.values())),
+                image_bytes=stock.of_images(app_id),
                 cache_bytes=caches.get(app_id, 0),
             )
         engine = self._engine_folder()

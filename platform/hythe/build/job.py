@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hythe import procfile
-from hythe.build import chosen, dockerfile, lifecycle, selection, share, stack
+from hythe.build import chosen, dockerfile, lifecycle, metadata, selection, share, stack
 from hythe.build import container as jail
 from hythe.build import image as images
+from hythe.build.agent import SPARE_SECONDS, START_SECONDS, Agent
 from hythe.build.buildpack import MOUNTED, catalog
-from hythe.build.cache import Cache
+from hythe.build.cache import Cache, write_store
 from hythe.build.clock import Clock
 from hythe.build.committed import CommittedExport
 from hythe.build.detect import Detector, Group
@@ -20,14 +22,16 @@ from hythe.build.layers import read_inside
 from hythe.build.operator import registries
 from hythe.build.output import Output
 from hythe.build.result import BUILDPACKS, Kind, Result
+from hythe.build.spare import Spare
 from hythe.build.workspace import Workspace
 from hythe.buildpackpin import BuildpackPin
 from hythe.engine.port import Engine, Image, Limits, Login, Mount
-from hythe.errors import BuildError, ProcfileError
+from hythe.errors import BuildError, PlatformError, ProcfileError
 from hythe.imagename import ImageName
 from hythe.names import Names
 from hythe.projecttoml import FILE, LARGEST, ProjectToml
 from hythe.settings import Settings
+from hythe.suite import DEFAULT, Suite
 from hythe.transcript import Transcript
 
 
@@ -42,14 +46,15 @@ class Request:
     deployment_id: int
     build_id: int
     source: str  # absolute path
-    version: str  # commit or tree
+    tree: str  # of the source's files
+    last: str | None  # the image of the app's last build by buildpacks
     network: str  # of the build's containers
     image: str | None = None  # the name of an image to run, instead of a source to build
     login: dict[str, str] | None = None  # engine.port.Login for its registry
     procfile: str | None = None  # replaces that of the source
     env: dict[str, str] = field(default_factory=dict)  # config that the build may see
     buildpacks: list[dict[str, Any]] = field(default_factory=list)  # BuildpackPin.as_json()
-    spare: str | None = None  # the name of the container that has mounted the build's folders
+    spare: dict[str, Any] | None = None  # Spare.as_json() of the one that has the build's folders
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -66,6 +71,7 @@ class Job:
         self.names = Names(request.installation)
         self.workspace = Workspace.of(self.settings, request.build_id)
         self.transcript = Transcript.of(self.settings, request.deployment_id)
+        self.spare = Spare.read(request.spare) if request.spare else None
         self.login = Login(**request.login) if request.login else None
         secrets = [value for key, value in request.env.items() if not key.startswith("BP_")]
         secrets += [self.login.password] if self.login else []
@@ -138,25 +144,55 @@ class Job:
         return Result(image.id, processes, facts, self.clock.steps)
 
     def _buildpacks(self) -> Result:
-        bases = stack.ensure(self.engine, self.settings, self.transcript.detail)
         cache = Cache.of(self.settings, self.request.app_id)
         uid = jail.build_uid()
         with self.clock.step("prepare"):
             self.workspace.copy_source(Path(self.request.source), uid)
             project = self._project()
-            self.workspace.write_env({**(project.env or {}), **self.request.env}, uid)
-            cache.lend(self.workspace.layers)
+            env = {**(project.env or {}), **self.request.env}
+            suite = stack.chosen(env)
+            self.workspace.write_env(env, uid)
+            if not cache.lend(self.workspace.layers, suite):
+                self._restore_stores()
             if self.request.procfile is not None:
                 self.workspace.replace("Procfile", self.request.procfile, uid)
             declared = self._procfile(self.workspace.app)
+        if suite != DEFAULT:
+            self.transcript.step(f"Building on {suite.name}: Debian {suite.version}")
+        bases = self._bases(suite)
         built = self._run_buildpacks(bases, cache)
         processes = built.launch.processes | (declared or {})
         self._say_processes(declared, processes)
-        image = self._export(bases, built, processes)
+        with self.clock.step("export"):
+            image, prints = self._export(bases, built, processes)
         with self.clock.step("keep"):
-            cache.keep(self.workspace.layers, ((each.owner, each.layer) for each in built.layers))
+            made = ((each.owner, each.layer) for each in built.layers)
+            cache.keep(self.workspace.layers, made, prints)
         used = [buildpack.as_json() for buildpack in built.buildpacks]
         return Result(image, processes, BUILDPACKS, self.clock.steps, used)
+
+    def _restore_stores(self) -> None:
+        """Give each buildpack its store.toml of the last image: the cache has gone."""
+        last = self.engine.images.find(self.request.last) if self.request.last else None
+        for owner, text in metadata.stores(last).items() if last else ():
+            write_store(self.workspace.layers / owner, text)
+
+    def _bases(self, suite: Suite) -> stack.Stack:
+        """The base images: the spare's, unless they were made anew or removed since.
+
+        Those of another suite than the default are made when first needed.
+        """
+        known = self.spare.stack if self.spare else None
+        if known is not None and known.suite == suite and stack.there(self.engine, known):
+            return known
+        found = stack.find(self.engine, suite)
+        if found is not None:
+            return found
+        from hythe.build import stackmaker  # late: it is seldom needed
+
+        self.transcript.step(f"Making the base images of {suite.name}, once for this machine")
+        with self.clock.step("stack"):
+            return stackmaker.ensure(self.engine, self.settings, suite, self.transcript.detail)
 
     def _run_buildpacks(self, bases: stack.Stack, cache: Cache) -> lifecycle.Built:
         with self.clock.step("container"), ThreadPoolExecutor(1) as pool:
@@ -188,7 +224,8 @@ class Job:
         pins = self.request.buildpacks
         if pins:
             beside = Path(self.request.source).parent
-            found = chosen.choose(found, pins, beside, self.workspace, jail.build_uid())
+            uid = jail.build_uid()
+            found = chosen.choose(found, pins, beside, self.workspace, uid, container.suite)
         named = any(pin.get("place", "group") == "group" for pin in pins)
         say = self.transcript.step
         group = Detector(container, self.workspace, say, named, build_id).choose(found)
@@ -200,12 +237,12 @@ class Job:
 
     def _container(self, bases: stack.Stack) -> jail.BuildContainer:
         """The spare that was started ahead for this workspace, or a new one."""
-        spare = self.request.spare
-        if spare is not None:
-            found = self.engine.instances.get(spare)
-            if found is not None and found.state == "running" and found.image == bases.build_id:
-                self.engine.instances.rename(found.id, self.container_name)
-                return jail.BuildContainer(self.engine, found.id, self.clock)
+        spare = self.spare
+        if spare is not None and spare.stack == bases:
+            with suppress(PlatformError):  # the engine was restarted, say
+                agent = Agent.reach(self.workspace, SPARE_SECONDS)
+                self.engine.instances.rename(spare.id, self.container_name)
+                return jail.BuildContainer(self.engine, spare.id, self.clock, bases.suite, agent)
         spec = jail.spec(
             self.settings,
             self.workspace,
@@ -215,25 +252,29 @@ class Job:
             labels=self.labels,
             network=self.request.network,
             buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
-            seconds=str(self.settings.build_timeout + 60),
+            seconds=str(START_SECONDS),
         )
-        return jail.start(self.engine, spec, self.clock)
+        container_id = jail.start(self.engine, spec)
+        agent = Agent.reach(self.workspace)
+        return jail.BuildContainer(self.engine, container_id, self.clock, bases.suite, agent)
 
     def _export(
         self, bases: stack.Stack, built: lifecycle.Built, processes: Mapping[str, str]
-    ) -> str:
-        config = configuration(built, processes, self.names.labels)
-        with self.clock.step("export"):
-            if self.engine.images.assembles():
-                cache = Cache.of(self.settings, self.request.app_id)
-                export = Export(self.engine, cache, self.workspace, self.transcript.step)
-                return export.run(bases, built, self._app_reference(), config).id
-            committed = CommittedExport(
-                self.engine, self.names, self.request.app_id, self.container_name, self.labels
+    ) -> tuple[str, dict[str, str]]:
+        """The image's id, and the fingerprints of launch layers as far as they were taken."""
+        config = configuration(built, processes, self.request.tree, self.names.labels)
+        reference, step = self._app_reference(), self.transcript.step
+        if self.spare.assembles if self.spare else self.engine.images.assembles():
+            cache = Cache.of(self.settings, self.request.app_id)
+            exported = Export(self.engine, cache, self.workspace, step).run(
+                bases, built, reference, config
             )
-            reference = self._app_reference()
-            step = self.transcript.step
-            return committed.export(bases, built, self.workspace, reference, config, step).id
+            return exported.image.id, exported.prints
+        committed = CommittedExport(
+            self.engine, self.names, self.request.app_id, self.container_name, self.labels
+        )
+        image = committed.export(bases, built, self.workspace, reference, config, step)
+        return image.id, {}
 
     def _procfile(self, folder: Path | None) -> dict[str, str] | None:
         if self.request.procfile is not None:

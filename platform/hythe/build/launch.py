@@ -19,6 +19,7 @@ class Launch:
 
     processes: dict[str, str] = field(default_factory=dict)  # type -> command line for a shell
     bare: dict[str, str] = field(default_factory=dict)  # the same without what arguments replace
+    owners: dict[str, str] = field(default_factory=dict)  # type -> id of the buildpack
     default: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     slices: list[tuple[str, ...]] = field(default_factory=list)  # globs, below the app's folder
@@ -36,6 +37,7 @@ class Launch:
         defaults = []
         for process in document.get("processes", ()):
             kind = _type(process)
+            self.owners[kind] = shown
             self.processes[kind] = command_line(process, api, shown)
             replaced: dict[str, Any] = {"args": []} if api >= LIST_COMMANDS else {}
             self.bare[kind] = command_line({**process, **replaced}, api, shown)

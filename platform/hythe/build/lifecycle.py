@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hythe.build import classic
 from hythe.build import env as environment
@@ -36,6 +37,7 @@ class Built:
     buildpacks: tuple[Buildpack, ...]
     layers: list[Made] = field(default_factory=list)
     launch: Launch = field(default_factory=Launch)
+    stores: dict[str, Any] = field(default_factory=dict)  # metadata of store.toml, by owner
 
     def launch_layers(self) -> Iterator[Made]:
         return (each for each in self.layers if each.layer.launch)
@@ -74,7 +76,7 @@ class Builder:
         give(folder, build_uid())
         name = f"{buildpack.escaped}.plan.toml"
         write_inside(self.workspace.scratch, name, plan)
-        env = base_env(buildpack, self.workspace) | {
+        env = base_env(buildpack, self.workspace, self.container.suite) | {
             "CNB_LAYERS_DIR": f"{LAYERS}/{buildpack.escaped}",
             "CNB_BP_PLAN_PATH": f"{SCRATCH}/{name}",
         }
@@ -91,11 +93,12 @@ class Builder:
         built.layers.extend(made)
         self._changes.extend(_additions(each) for each in made if each.layer.build)
         built.launch.add(read_toml(folder, "launch.toml"), buildpack.api, buildpack.id)
+        built.stores[buildpack.escaped] = read_toml(folder, "store.toml").get("metadata")
         return _unmet(folder, buildpack)
 
     def _compile(self, buildpack: Buildpack, built: Built) -> None:
         classic.cache_layer(self.workspace)
-        env = classic.base_env(self.workspace, self.build_id)
+        env = classic.base_env(self.workspace, self.build_id, self.container.suite)
         self._change(env)
         self._run(classic.compile_command(buildpack), env, buildpack)
         exported = classic.exported(self.container, self.workspace, buildpack, env)

@@ -1,12 +1,13 @@
 """Which images and caches go, and why: a pure function of what there is, the rules and the time.
 
 An image that is in use, or that a rollback may need, is never in the plan. Sizes are what removal
-frees: of an image without the images below it. An image may have several names, when several builds
-made the same; it goes when all of them go.
+frees: of an image the layers that no other image has. An image may have several names, when several
+builds made the same; it goes when all of them go.
 """
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 DAY = 86_400.0
 YOUNG = 3600.0  # seconds in which nothing is pruned: a build may be about to use it
@@ -19,10 +20,25 @@ class Held:
     reference: str
     app_id: int
     id: str
-    layers: tuple[str, ...]
-    size: int  # bytes, the images below it included
+    layers: "Layers"
     made_at: float  # Unix seconds: by the last build that made it
     code: bool  # with the app's code, made by a build; else the dependencies under such images
+
+
+Layers = tuple[tuple[int, int], ...]  # lowest first: a number, see `layers`, and bytes
+
+
+def layers(diff_ids: Sequence[str], sizes: Sequence[int], size: int) -> Layers:
+    """Layers with numbers that stand for a layer and all below it: engines store such once.
+
+    sizes: bytes of each; () where the engine does not tell, then all `size` bytes are the top's.
+    """
+    known = sizes or [0] * (len(diff_ids) - 1) + [size] * bool(diff_ids)
+    sha, found = hashlib.sha256(), []
+    for diff_id, bytes_ in zip(diff_ids, known, strict=True):
+        sha.update(diff_id.encode())
+        found.append((int.from_bytes(sha.digest()[:8]), bytes_))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +75,26 @@ class Stock:
     images: Sequence[Held]
     caches: Sequence[CacheHeld]
     kept: Mapping[int, Collection[str]]
-    bases: Mapping[tuple[str, ...], int] = field(default_factory=dict)  # sizes by layers
+    bases: Collection[int] = ()  # numbers of the layers of base images: they stay
 
     def own(self, image: Held) -> int:
-        """The bytes of an image that no image below it holds."""
-        sizes = {**self.bases, **{each.layers: each.size for each in self.images}}
-        below = (
-            size
-            for layers, size in sizes.items()
-            if len(layers) < len(image.layers) and image.layers[: len(layers)] == layers
-        )
-        return max(image.size - max(below, default=0), 0)
+        """The bytes that go with an image, under all of its names."""
+        others = {n for each in self.images if each.id != image.id for n, _ in each.layers}
+        return sum(size for n, size in image.layers if n not in others and n not in self.bases)
+
+    def of_images(self, app_id: int | None = None) -> int:
+        """The bytes of images, of an app or of all; a layer of several counts once."""
+        return sum({
+            n: size
+            for each in self.images
+            if app_id in (None, each.app_id)
+            for n, size in each.layers
+            if n not in self.bases
+        }.values())  # fmt: skip
 
     def total(self) -> int:
-        """The bytes of all images and caches; an image with two names counts once."""
-        once = {each.id: each for each in self.images}
-        return sum(map(self.own, once.values())) + sum(each.size for each in self.caches)
+        """The bytes of all images and caches."""
+        return self.of_images() + sum(each.size for each in self.caches)
 
     def without(self, removal: Removal) -> "Stock":
         if removal.reference is None:
@@ -135,8 +155,9 @@ def _bare(stock: Stock, rules: Rules, now: float) -> Iterator[Removal]:
     for image in stock.images:
         if image.code or now - image.made_at <= YOUNG:
             continue
+        top = image.layers[-1:]
         above = (
-            other.layers[: len(image.layers)] == image.layers
+            set(top) <= set(other.layers)
             for other in stock.images
             if other.code and other.app_id == image.app_id
         )

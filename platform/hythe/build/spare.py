@@ -7,21 +7,43 @@ takes both, gives them its own names, and uses them once. Mounts follow folders,
 import itertools
 import os
 import threading
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from hythe import network
 from hythe.build import container, share, stack
 from hythe.build.buildpack import MOUNTED
-from hythe.build.clock import Clock
 from hythe.build.operator import registries
 from hythe.build.workspace import Workspace
 from hythe.engine.port import Engine, Mount
 from hythe.names import LABEL_KIND, Names
 from hythe.settings import Settings
+from hythe.suite import DEFAULT, Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Spare:
+    """A build container that is ready, and what was known of the engine when it was started.
+
+    A build asks for none of it again.
+    """
+
+    name: str
+    id: str
+    stack: stack.Stack
+    assembles: bool  # engine.port.Images.assembles()
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> "Spare":
+        return cls(**document | {"stack": stack.Stack.read(document["stack"])})
 
 
 class Spares:
-    """Keeps settings.build_spares build containers ready; safe between threads."""
+    """Keeps settings.build_spares containers ready for each suite in use; safe between threads."""
 
     def __init__(self, settings: Settings, engine: Engine, names: Names) -> None:
         self._settings = settings
@@ -29,28 +51,37 @@ class Spares:
         self._names = names
         self._labels = {**names.labels, LABEL_KIND: "spare"}
         self._numbers = itertools.count(1)
-        self._ready: list[tuple[str, Workspace]] = []
+        self._ready: dict[Suite, list[tuple[Spare, Workspace]]] = {}
+        self._taken: dict[Path, str] = {}  # names, by the build's folder
         self._lock = threading.Lock()
 
-    def take(self, workspace: Workspace) -> str | None:
-        """Make a spare's folders those of a build; returns the container's name, None without."""
+    def take(self, workspace: Workspace, suite: Suite) -> Spare | None:
+        """Make a spare's folders those of a build; None when there is no spare."""
         with self._lock:
-            if not self._ready:
+            if not self._ready.get(suite):
                 return None
-            name, folders = self._ready.pop()
+            spare, folders = self._ready[suite].pop()
+            self._taken[workspace.folder] = spare.name
         workspace.remove()  # of an attempt that was interrupted
         folders.folder.rename(workspace.folder)
-        return name
+        return spare
 
-    def prepare(self) -> None:
-        """Start what is missing, once there are base images. Raises EngineError."""
+    def drop(self, workspace: Workspace) -> None:
+        """Remove the spare that a build took and had no use for. Raises EngineError."""
         with self._lock:
-            missing = self._settings.build_spares - len(self._ready)
-        bases = stack.find(self._engine) if missing > 0 else None
+            name = self._taken.pop(workspace.folder, None)
+        if name is not None:
+            self._engine.instances.remove(name)  # absent when the build gave it another name
+
+    def prepare(self, suite: Suite = DEFAULT) -> None:
+        """Start what a suite misses, once it has base images. Raises EngineError."""
+        with self._lock:
+            missing = self._settings.build_spares - len(self._ready.get(suite, ()))
+        bases = stack.find(self._engine, suite) if missing > 0 else None
         if bases is not None:
             spare = self._start(bases)
             with self._lock:
-                self._ready.append(spare)
+                self._ready.setdefault(suite, []).append(spare)
 
     def sweep(self) -> None:
         """Remove the spares of an earlier control plane. Raises EngineError."""
@@ -59,7 +90,7 @@ class Spares:
         for folder in (self._settings.home / "builds").glob("spare-*"):
             Workspace(folder).remove()
 
-    def _start(self, bases: stack.Stack) -> tuple[str, Workspace]:
+    def _start(self, bases: stack.Stack) -> tuple[Spare, Workspace]:
         number = next(self._numbers)
         workspace = Workspace(self._folder(number))
         workspace.lay_out(container.build_uid())
@@ -75,8 +106,8 @@ class Spares:
             buildpacks=Mount(share.folder("buildpacks"), MOUNTED, read_only=True),
             seconds="infinity",
         )
-        container.start(self._engine, spec, Clock())
-        return name, workspace
+        started = container.start(self._engine, spec)
+        return Spare(name, started, bases, self._engine.images.assembles()), workspace
 
     def _folder(self, number: int) -> Path:
         return self._settings.home / "builds" / f"spare-{os.getpid()}-{number}"

@@ -8,11 +8,13 @@ again once.
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from hythe import logs, network
-from hythe.build import outcome
+from hythe import suite as suites
+from hythe.build import outcome, stack
 from hythe.build.cache import Cache
 from hythe.build.claim import Claim, Claims
 from hythe.build.container import labels
@@ -29,6 +31,7 @@ from hythe.errors import BuildInterrupted, BuildTimeout, EngineError, HytheError
 from hythe.model import Bell, Database, Vault
 from hythe.names import LABEL_APP, LABEL_KIND, Names
 from hythe.settings import Settings
+from hythe.suite import Suite
 from hythe.transcript import Transcript
 
 HEARTBEAT_SECONDS = 5.0
@@ -53,7 +56,10 @@ class BuildStage:
         names: Names,
         vault: Vault,
         nursery: Nursery,
+        announce: Callable[[int, int], None] = lambda deployment, app: None,
     ) -> None:
+        """announce: called when a deployment (its id, its app's) is about to be built."""
+        self._announce = announce
         self._settings = settings
         self._engine = engine
         self._names = names
@@ -115,6 +121,7 @@ class BuildStage:
     def _build(self, claim: Claim, bell: Bell) -> None:
         started = time.monotonic()
         log.info("build started", app=claim.app, build=claim.build_id, attempt=claim.attempts)
+        self._announce(claim.deployment_id, claim.app_id)
         transcript = Transcript.of(self._settings, claim.deployment_id)
         try:
             try:
@@ -183,6 +190,7 @@ class BuildStage:
 
     def _request(self, claim: Claim) -> Request:
         workspace = Workspace.of(self._settings, claim.build_id)
+        spare = None if claim.image else self._spares.take(workspace, _suite(claim))
         return Request(
             settings=self._settings.to_json(),
             installation=self._names.installation,
@@ -191,14 +199,15 @@ class BuildStage:
             deployment_id=claim.deployment_id,
             build_id=claim.build_id,
             source=str(self._settings.home / claim.source),
-            version=claim.version,
+            tree=claim.tree,
+            last=claim.last,
             image=claim.image,
             login=claim.login,
             procfile=claim.procfile,
             buildpacks=claim.buildpacks,
             env=claim.env,
             network=network.ensure_for_builds(self._engine, self._settings, self._names),
-            spare=None if claim.image else self._spares.take(workspace),
+            spare=spare.as_json() if spare else None,
         )
 
     def _tidy(self, claim: Claim) -> None:
@@ -214,14 +223,15 @@ class BuildStage:
         while self._claims.goes_on(claim) and time.monotonic() < patience:
             if self._stopping.wait(REST_STEP):
                 break
-        self._prepare_spare()
+        self._prepare_spare(_suite(claim))
         self._tidy(claim)
+        Cache.of(self._settings, claim.app_id).look()
         self._governor.wake()
 
-    def _prepare_spare(self) -> None:
+    def _prepare_spare(self, suite: Suite = suites.DEFAULT) -> None:
         try:
             if not self._stopping.is_set():
-                self._spares.prepare()
+                self._spares.prepare(suite)
         except (EngineError, OSError) as error:  # builds do without
             log.warning("no spare build container", error=str(error))
 
@@ -232,12 +242,20 @@ class BuildStage:
             self._spares.sweep()
             for found in self._engine.instances.list({**self._names.labels, LABEL_KIND: "build"}):
                 self._engine.instances.remove(found.id)
+            self._sweep_stack()
         except EngineError as error:
             log.warning("build containers left behind", error=error.cause)
         for folder in (self._settings.home / "cache").glob("*"):
             Cache(folder).recover()
         for folder in (self._settings.home / "builds").glob("*"):
             Workspace(folder).remove()
+
+    def _sweep_stack(self) -> None:
+        """Remove the half-made base images of a build that was ended meanwhile."""
+        if any(stack.folder(self._settings).glob("*/")):
+            from hythe.build import stackmaker  # late: it is seldom needed
+
+            stackmaker.sweep(self._engine, self._settings)
 
     def _clean(self, claim: Claim) -> None:
         """Remove the build's containers and folders; give the cache back what is unchanged."""
@@ -247,5 +265,12 @@ class BuildStage:
             self._engine.instances.remove(container.id)
         self._engine.instances.remove(self._names.build(claim.app, claim.build_id))  # was a spare
         workspace = Workspace.of(self._settings, claim.build_id)
+        self._spares.drop(workspace)
+        self._sweep_stack()
         Cache.of(self._settings, claim.app_id).recover(workspace.layers)
         workspace.remove()
+
+
+def _suite(claim: Claim) -> Suite:
+    """The suite of the build as far as its rows tell; its project.toml may name another."""
+    return suites.find(claim.env.get(suites.KEY, "")) or suites.DEFAULT

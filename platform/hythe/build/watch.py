@@ -50,6 +50,7 @@ class Watch:
         self._engine = engine
         self._clock = clock
         self._seize = seize
+        self._container: str | None = None
         self._cgroup: Cgroup | None = None
         self._begun = time.monotonic()
         self._free = self._space()
@@ -61,9 +62,7 @@ class Watch:
 
     def container(self, container_id: str) -> None:
         """The build runs in this container from now on."""
-        with suppress(EngineError):
-            found = self._engine.instances.get(container_id)
-            self._cgroup = Cgroup.of(found.id, found.pid) if found and found.pid else None
+        self._container = container_id
 
     def explain(self, error: HytheError) -> HytheError:
         """The error, or the limit that caused it."""
@@ -129,6 +128,12 @@ class Watch:
         )
 
     def _counts(self) -> Counts:
+        """Of the container; where it is found is asked when it is needed, off a build's path."""
+        if self._cgroup is None and self._container is not None:
+            with suppress(EngineError):
+                found = self._engine.instances.get(self._container)
+                self._cgroup = Cgroup.of(found.id, found.pid) if found and found.pid else None
+            self._container = None
         return self._cgroup.read() if self._cgroup else Counts()
 
     def _space(self) -> int:

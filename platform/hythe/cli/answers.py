@@ -292,6 +292,23 @@ class Sleep(TypedDict):
     since: str | None
 
 
+class Run(TypedDict):
+    name: str
+    number: int
+    kind: str
+    state: str
+    command: str
+    instance: str | None
+    release: int | None
+    exit_code: int | None
+    reason: str | None
+    detail: str | None
+    created_by: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+
+
 class Domain(TypedDict):
     host: str
     url: str | None  # none of a wildcard
@@ -322,9 +339,11 @@ class Routing(TypedDict):
 class Log(TypedDict):
     time: str
     source: str
+    process: str
     instance: str
     release: str
     stream: str
+    request_id: str
     text: str
     cursor: str
 
@@ -338,6 +357,19 @@ class Event(TypedDict):
     message: str
     fix: str | None
     data: dict[str, Any]
+
+
+class Drain(TypedDict):
+    id: int
+    url: str
+    status: str
+    error: str | None
+    failing_since: str | None
+    sent: int
+    behind: int | None
+    dropped: int
+    created_by: str
+    created_at: str
 
 
 class Token(TypedDict):

@@ -9,9 +9,11 @@ from urllib.parse import quote
 from hythe.cli import answers
 from hythe.cli.credentials import Credentials, current
 from hythe.cli.failure import Away, Failure, OutOfReach
+from hythe.cli.output import warn
 
 if TYPE_CHECKING:
     from hythe.cli.transport import Event, Transport
+    from hythe.cli.websocket import WebSocket
 
 PATIENCE_SECONDS = 60.0
 """For how long `logs --tail` waits for a control plane that is away."""
@@ -86,6 +88,23 @@ class Client:
 
     def instances(self, app: str) -> list[answers.Instance]:
         return cast(list[answers.Instance], self._items(_app(app, "instances")))
+
+    def runs(self, app: str, limit: int) -> list[answers.Run]:
+        return cast(list[answers.Run], self._items(_app(app, "runs"), limit=limit))
+
+    def run(self, app: str, body: dict[str, Any]) -> answers.Run:
+        return cast(answers.Run, self._http.request("POST", _app(app, "runs"), body))
+
+    def show_run(self, app: str, number: int) -> answers.Run:
+        return cast(answers.Run, self._http.request("GET", _app(app, "runs", str(number))))
+
+    def stop_run(self, app: str, number: int) -> answers.Run:
+        path = _app(app, "runs", str(number), "stop")
+        return cast(answers.Run, self._http.request("POST", path))
+
+    def attach(self, app: str, number: int) -> "WebSocket":
+        path = _app(app, "runs", str(number), "attach")
+        return self._http.websocket(path, "hythe.terminal.v1")
 
     def restart(self, app: str) -> answers.Deployment:
         return cast(answers.Deployment, self._http.request("POST", _app(app, "restart")))
@@ -267,6 +286,8 @@ class Client:
         for event in self._followed(_app(app, "logs", "follow"), n=n, **only):
             if event.kind == "gone":
                 raise Failure(f"{app} was destroyed meanwhile.", "List apps: `hythe apps`.")
+            if event.kind == "missed":
+                warn(f"The log moved on faster than it was read: {event.data}.")
             if event.kind == "log":
                 yield cast(answers.Log, json.loads(event.data))
 
@@ -278,6 +299,16 @@ class Client:
         for event in self._followed("/v1/events/follow", n=n, **only):
             if event.kind == "event":
                 yield cast(answers.Event, json.loads(event.data))
+
+    def drains(self, app: str) -> list[answers.Drain]:
+        return cast(list[answers.Drain], self._items(_app(app, "drains")))
+
+    def add_drain(self, app: str, url: str) -> answers.Drain:
+        body = {"url": url}
+        return cast(answers.Drain, self._http.request("POST", _app(app, "drains"), body))
+
+    def remove_drain(self, app: str, number: int) -> None:
+        self._http.request("DELETE", _app(app, "drains", str(number)))
 
     def disk(self) -> answers.DiskUse:
         return cast(answers.DiskUse, self._http.request("GET", "/v1/disk"))

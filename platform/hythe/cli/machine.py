@@ -11,11 +11,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from hythe.cli.failure import Failure
-from hythe.cli.registry import cli
+from hythe.cli.registry import JsonOption, cli
 
 SETUP = Path(__file__).parents[3] / "bin"  # of the checkout
 
 File = Annotated[str, typer.Argument(metavar="FILE")]
+StackArgument = Annotated[str | None, typer.Argument(metavar="[STACK]", help="bookworm or trixie.")]
 
 
 def administer(*arguments: str) -> NoReturn:
@@ -66,21 +67,36 @@ def build_stack(*arguments: str) -> NoReturn:
 
 
 @cli.command("stack")
-def list_stack() -> None:
-    """List the base images that buildpacks build on.
+def list_stack(as_json: JsonOption = False) -> None:
+    """List the stacks and their base images.
 
-    All installations on a machine share them; apps keep the one on which they were built.
+    Buildpacks build on them. All installations on a machine share them; apps keep the one on which
+    they were built. An app chooses with BP_STACK, or `stack` in its app.json.
     """
-    build_stack("list-stack")
+    build_stack("list-stack", *["--json"] * as_json)
 
 
 @cli.command("stack:build")
-def make_stack() -> None:
-    """Make the base images of this version.
+def make_stack(stack: StackArgument = None) -> None:
+    """Make a stack's base images of this version.
 
-    Unless they are there; from a registry, else with mmdebstrap, in some minutes.
+    Unless they are there; from a registry, else with mmdebstrap, in some minutes. Without a name
+    it is the default's.
+
+    Example: hythe stack:build trixie
     """
-    build_stack("ensure-stack")
+    build_stack("ensure-stack", *filter(None, [stack]))
+
+
+@cli.command("stack:update")
+def update_stack(stack: StackArgument = None) -> None:
+    """Bring base images up to date with Debian.
+
+    They are made anew when it has newer packages, and it says which those are. Without a name all
+    that are there. Apps run on as they are; the next build of each is on the
+    new ones.
+    """
+    build_stack("update-stack", *filter(None, [stack]))
 
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the files, change nothing.")]

@@ -12,6 +12,12 @@ def print_json(data: Any) -> None:
     print(json.dumps(data, indent=2))
 
 
+def warn(text: str) -> None:
+    """A warning, beside what the command prints."""
+    sys.stdout.flush()
+    print(f" !    {text}", file=sys.stderr, flush=True)
+
+
 class Doing:
     """A line such as `Scaling web... done, now running web at 3`, in the making."""
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hythe.cli.answers import Instance, Process, Usage
+from hythe.cli.answers import Instance, Process, Run, Usage
 from hythe.cli.client import Client, connect
 from hythe.cli.failure import Misuse
 from hythe.cli.metrics import usage
@@ -16,6 +16,8 @@ from hythe.cli.sleep import said
 from hythe.cli.waiting import until_live
 
 _CHANGE = re.compile(r"([A-Za-z0-9_-]+)(=-?|[+-])(\d+)")
+
+RUNS = 100  # of these, those that are under way
 
 Changes = Annotated[
     list[str] | None, typer.Argument(metavar="TYPE=N|TYPE+N|TYPE-N...", help="None: show.")
@@ -39,10 +41,15 @@ def list_instances(app: AppOption = None, as_json: JsonOption = False) -> None:
         print(_heading(process, formation.get(process)))
         for instance in group:
             print(_line(instance, used.get(instance["name"])))
+    runs = [run for run in client.runs(name, RUNS) if run["state"] != "ended"]
+    if runs:
+        print("\n=== run: one-off runs" if instances else "=== run: one-off runs")
+        for run in reversed(runs):
+            print(_run_line(run))
     asleep = said(client.sleep(name))
     if asleep:
         print(f"{name} {asleep}.")
-    elif not instances:
+    elif not instances and not runs:
         print("Nothing runs. Deploy: `git push hythe main`; scale: `hythe ps:scale web=1`.")
 
 
@@ -135,3 +142,9 @@ def _line(instance: Instance, used: Usage | None) -> str:
     if instance["state"] == "crashed":
         line += f", crashed {instance['crashes']} times, last exit code {instance['exit_code']}"
     return line
+
+
+def _run_line(run: Run) -> str:
+    where = f", in {run['instance']}" if run["instance"] else ""
+    since = span(run["started_at"] or run["created_at"])
+    return f"{run['name']}: {run['state']} for {since}{where}: {run['command']}"

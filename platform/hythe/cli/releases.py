@@ -105,7 +105,7 @@ def promote(
 
 @cli.command("releases:abort")
 def abort(version: MaybeVersion = None, app: AppOption = None, as_json: JsonOption = False) -> None:
-    """Give up a release that is taking over; the one before goes on."""
+    """Give up a release that is taking over."""
     client, name = connect(), chosen(app)
     number = version_of(version) if version else _taking_over(client, name)
     with doing(f"Aborting v{number} of {name}", as_json):

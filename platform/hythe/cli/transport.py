@@ -10,12 +10,15 @@ import secrets
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from hythe.cli.credentials import Credentials
 from hythe.cli.failure import Away, Failure, OutOfReach
 from hythe.cli.trust import PinnedConnection, is_here
+
+if TYPE_CHECKING:
+    from hythe.cli.websocket import WebSocket
 
 BLOCK = 1 << 16
 TIMEOUT = 60.0  # seconds of silence; streams say that they live every 15
@@ -99,6 +102,22 @@ class Transport:
             raise self._broken() from None
         finally:
             self._connection.close()
+
+    def websocket(self, path: str, subprotocol: str) -> "WebSocket":
+        """Open a WebSocket; raises Failure for the problem that comes back instead."""
+        from hythe.cli.websocket import WebSocket
+
+        self._connection.close()
+        try:
+            self._connection.connect()
+            socket = self._connection.sock
+            assert socket is not None
+            opened = WebSocket(socket, self._connection.host, path, self._headers, subprotocol)
+        except OSError:
+            raise self._away() from None
+        if opened.refusal is not None:
+            raise _failure(*opened.refusal)
+        return opened
 
     def _send(
         self, method: str, path: str, body: Any, headers: dict[str, str], query: dict[str, Any]

@@ -16,7 +16,7 @@ CHANGES = {
             "remove_network", "isolate", "unisolate",
         }
     ),
-    Sessions: frozenset({"run", "stream", "put"}),
+    Sessions: frozenset({"run", "stream", "attach", "open", "put"}),
 }  # fmt: skip
 
 

@@ -53,6 +53,9 @@ class ContainerSpec:
     restart: bool = False  # restart after exit and after a reboot, unless stopped
     weight: int = 0  # 1 to 100: a share of the processors beside other work; 0: as all others
     sealed: bool = False  # nothing can be written but into its mounts
+    stdin: bool = False  # it reads what Sessions.attach writes, and its end; else nothing
+    tty: bool = False  # it has a terminal, with stdin
+    size: tuple[int, int] | None = None  # of the terminal: rows, columns; some engines ignore it
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,12 @@ class Images(Protocol):
     def list(self, prefix: str) -> Sequence[str]:
         """The references (name:tag) whose name starts with prefix."""
 
+    def layer_sizes(self, ref: str) -> tuple[int, ...]:
+        """The bytes of each layer, lowest first; () when the image or its figures are not there.
+
+        A layer that several images have, on the same layers, is stored once.
+        """
+
     def folder(self) -> Path | None:
         """Where the engine keeps its images; None when that is no folder of this machine."""
 
@@ -316,11 +325,57 @@ class Sessions(Protocol):
     ) -> "Stream":
         """The same, line by line."""
 
+    def attach(self, container_id: str) -> "Terminal":
+        """The input and output of a container's own program, from now on.
+
+        Attach before the start to miss nothing. The input of a spec with `stdin` ends when the
+        first who attached leaves. Raises EngineLacks.
+        """
+
+    def open(
+        self,
+        container_id: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        tty: bool = False,
+    ) -> "Program":
+        """Run a program in a running container, as its user and in its folder, with an input.
+
+        It goes on when the caller leaves. Raises EngineLacks, or EngineError when it does not run.
+        """
+
     def has(self, container_id: str, path: str) -> bool:
         """Whether a created or running container has a file, folder or link at this path."""
 
     def put(self, container_id: str, path: str, tar: Iterator[bytes]) -> None:
         """Unpack a tar into a folder of a created or running container."""
+
+
+class Terminal(Protocol):
+    """A program's input and output as bytes, as they come; each method from a thread of its own."""
+
+    def read(self) -> tuple[int, bytes]:
+        """Wait for output: (1, stdout or all that a terminal shows) or (2, stderr).
+
+        Empty bytes: the program's output has ended, or `close` was called.
+        """
+
+    def write(self, data: bytes) -> None:
+        """Wait until the input has taken all; what a program does not read any more is dropped."""
+
+    def end_input(self) -> None: ...
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Raises EngineError while the program does not run."""
+
+    def close(self) -> None:
+        """Leave; the program may go on."""
+
+
+class Program(Terminal, Protocol):
+    def exit_code(self) -> int:
+        """Valid once the output has ended."""
 
 
 class Stream(Protocol):

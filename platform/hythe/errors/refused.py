@@ -40,6 +40,20 @@ class Conflict(Refused):
     status = 409
 
 
+class TooManyRuns(Conflict):
+    """The app has as many one-off runs as it may have at a time."""
+
+    code = "too-many-runs"
+    default_fix = "Wait for one to end, or end one: `hythe runs`, `hythe runs:stop`."
+
+
+class TooManyTerminals(Conflict):
+    """The control plane has as many terminals open as it may have."""
+
+    code = "too-many-terminals"
+    default_fix = "Close one, or use `hythe run:detached`."
+
+
 class NameTaken(Conflict):
     """The name is taken."""
 

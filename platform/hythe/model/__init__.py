@@ -7,6 +7,7 @@ from hythe.model.app import (
     ConfigVar,
     DeployKey,
     Domain,
+    Drain,
     Formation,
     Routing,
     Sleep,
@@ -19,7 +20,8 @@ from hythe.model.ending import fail, supersede
 from hythe.model.instance import Instance, Table
 from hythe.model.person import SetupCode, User, UserSession
 from hythe.model.platform import Event, Installation, Registry, Token
-from hythe.model.vault import Vault
+from hythe.model.run import Run
+from hythe.vault import Vault
 
 __all__ = [
     "ENDED",
@@ -35,6 +37,7 @@ __all__ = [
     "DeployKey",
     "Deployment",
     "Domain",
+    "Drain",
     "Event",
     "Formation",
     "Installation",
@@ -42,6 +45,7 @@ __all__ = [
     "Registry",
     "Release",
     "Routing",
+    "Run",
     "SetupCode",
     "Sleep",
     "Source",

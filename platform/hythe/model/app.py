@@ -35,7 +35,7 @@ class ConfigVar(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
     key: Mapped[str]
-    value: Mapped[bytes]  # encrypted, see vault.py
+    value: Mapped[bytes]  # encrypted, see hythe/vault.py
     build: Mapped[bool] = mapped_column(default=False)  # also visible to builds
     current: Mapped[bool] = mapped_column(default=False)  # a rollback leaves it as it is now
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
@@ -75,6 +75,23 @@ class DeployKey(Base):
     app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), unique=True)
     public: Mapped[str]  # ssh-ed25519 AAAA... hythe-APP
     private: Mapped[bytes]  # sealed, in OpenSSH's format
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Drain(Base):
+    """Where an app's log is sent to, besides being kept here."""
+
+    __tablename__ = "drains"
+    __table_args__ = (
+        Index("ix_drains_app", "app_id"),
+        {"sqlite_autoincrement": True},  # the collector keeps how far each is, by its id
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    shown: Mapped[str]  # the URL without what is secret in it
+    url: Mapped[bytes]  # sealed
+    created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -20,7 +20,7 @@ class Certificate(Base):
     fingerprint: Mapped[str]  # SHA-256 of the certificate, hexadecimal
     names: Mapped[list[Any]]  # what it is good for, lower-case; "*.example.com" too
     chain: Mapped[str]  # PEM, the app's own first
-    key: Mapped[bytes]  # PEM, encrypted, see vault.py
+    key: Mapped[bytes]  # PEM, encrypted, see hythe/vault.py
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(default=now)
 

@@ -16,8 +16,8 @@ from hythe.errors import OtherInstallation, PlatformError
 from hythe.model.connect import shown
 from hythe.model.database import Database
 from hythe.model.platform import Installation
-from hythe.model.vault import Vault
 from hythe.settings import Settings
+from hythe.vault import Vault
 
 WORD = "hythe"
 

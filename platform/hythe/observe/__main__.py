@@ -6,11 +6,13 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from hythe import logs
 from hythe.engine.port import Instances
 from hythe.observe.collect import Collector
+from hythe.observe.pulse import HANG_SECONDS
 from hythe.observe.sampler import Sampler
 
 log = logs.get("hythe.observe")
@@ -25,6 +27,22 @@ def engine() -> Instances:
     return docker.connect().instances
 
 
+def unseal(home: Path) -> Callable[[str], str]:
+    """The vault of a home, opened when a drain needs it; cryptography takes some memory."""
+
+    def opened(sealed: str) -> str:
+        from hythe.vault import Vault
+
+        return Vault((home / "key").read_bytes().strip()).unseal(sealed.encode())
+
+    return opened
+
+
+def _outlive_no_hang() -> None:
+    """Let the kernel end this process unless it is asked again in time; then it is started anew."""
+    signal.alarm(int(HANG_SECONDS))
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="hythe.observe", description="The log collector.")
     parser.add_argument(
@@ -36,7 +54,7 @@ def main(arguments: list[str]) -> int:
     home = parser.parse_args(arguments).home.expanduser().absolute()
     logs.configure("collector")
     try:
-        collector = Collector(home, engine)
+        collector = Collector(home, engine, unseal(home), _outlive_no_hang)
     except BlockingIOError:
         print(
             f" !     Another log collector works on {home}.\n"

@@ -80,7 +80,12 @@ class AccessLog:
             app_id = self._hosts.app_of(host, fields.get("path", "/"))
             if app_id is not None:
                 line = LogLine(
-                    now, cut(text), PROCESS, release=fields.get("release", ""), source="router"
+                    now,
+                    cut(text),
+                    PROCESS,
+                    release=fields.get("release", ""),
+                    source="router",
+                    request_id=fields.get("request_id", ""),
                 )
                 apps.setdefault(app_id, []).append(line)
         return apps

@@ -8,12 +8,24 @@ from hythe.observe.sources import APPS_FILE, collect_folder, replace
 
 
 @dataclass(frozen=True, slots=True)
+class DrainPlace:
+    """Where a drain sends an app's log to."""
+
+    id: int
+    app_id: int
+    app: str  # its name
+    url: str  # sealed, see hythe/vault.py
+
+
+@dataclass(frozen=True, slots=True)
 class Apps:
-    """Which apps there are, and where they answer."""
+    """Which apps there are, where they answer, and who else gets their logs."""
 
     log_bytes: int  # most bytes of an app's log
+    log_days: int = 0  # most days that a line is kept; 0: as long as there is room
     ids: frozenset[int] = frozenset()
     hosts: dict[str, int] = field(default_factory=dict)  # "shop.localhost", "a.example/b": app id
+    drains: tuple[DrainPlace, ...] = ()
     names: dict[str, int] = field(default_factory=dict)  # "shop": app id
 
     @classmethod
@@ -23,8 +35,10 @@ class Apps:
             document = json.loads(apps_file(home).read_text())
             return cls(
                 document["log_bytes"],
+                document.get("log_days", 0),
                 frozenset(document["ids"]),
                 document["hosts"],
+                tuple(DrainPlace(**drain) for drain in document.get("drains", ())),
                 document.get("names", {}),
             )
         except (FileNotFoundError, ValueError, KeyError, TypeError):

@@ -18,19 +18,23 @@ from hythe.observe.access_log import AccessLog, Hosts
 from hythe.observe.apps import Apps, apps_file
 from hythe.observe.checkpoint import Checkpoint, Mark
 from hythe.observe.container_log import ContainerLog
+from hythe.observe.drains import Drains
 from hythe.observe.follow import FollowedLog, FollowTail
 from hythe.observe.intake import Decoder, Intake, Tail
 from hythe.observe.pulse import Pulse
 from hythe.observe.reader import LogReader
 from hythe.observe.replay import Replay
-from hythe.observe.sources import ENDED, SOURCE, STORED, Source, Sources
+from hythe.observe.sources import ENDED, SOURCE, STORED, TRANSCRIPT, Source, Sources
 from hythe.observe.store import LogStore
 from hythe.observe.tail import FileTail
+from hythe.observe.transcript_log import TranscriptLog
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 1.0  # between two looks at all sources, if nothing says that there is a new one
 TIDY_SECONDS = 15.0
 SAVE_SECONDS = 5.0
+AGE_SECONDS = 600.0
+PACK_SECONDS = 0.1
 REST_SECONDS = 5.0
 SETTLE_SECONDS = 1.0
 KEEP_SECONDS = 600.0
@@ -46,24 +50,34 @@ class Bounds:
 
     log_dir: Path
     log_bytes: int = 0
+    log_days: int = 0
 
 
 class Collector:
     """Call `run`; from another thread or a signal handler, `stop`."""
 
-    def __init__(self, home: Path, engine: Callable[[], Instances]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        engine: Callable[[], Instances],
+        unseal: Callable[[str], str],
+        beaten: Callable[[], None] = lambda: None,
+    ) -> None:
         """engine: asked for the output of containers whose log files this process cannot read.
+        unseal: the URL of a drain of a sealed one; raises HytheError.
+        beaten: called every few seconds as long as it works.
 
         Raises BlockingIOError when another collector works on this home.
         """
-        self._pulse = Pulse(home)
+        self._pulse = Pulse(home, beaten)
         self._home = home
         self._engine = engine
         self._bounds = Bounds(home / "logs")
         self._store = LogStore(self._bounds)
+        self._drains = Drains(self._bounds, self._store, unseal)
         self._path = self._bounds.log_dir / "checkpoint.json"
         self._saved = Checkpoint.load(self._path)
-        self._replay = Replay(LogReader(self._bounds), self._saved.ends)
+        self._replay = Replay(LogReader(self._bounds), self._saved.ends, self._pulse.beat)
         self._hosts = Hosts()
         self._apps: Apps | None = None
         self._apps_seen: tuple[int, int] | None = None
@@ -75,7 +89,7 @@ class Collector:
         self._kept = dict.fromkeys(self._saved.marks, time.monotonic() + KEEP_SECONDS)
         self._marks = dict(self._saved.marks)  # of the sources in _kept
         self._orphans: set[int] = set()
-        self._look_at = self._tidy_at = self._save_at = 0.0
+        self._look_at = self._tidy_at = self._save_at = self._age_at = self._drains_at = 0.0
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -90,6 +104,7 @@ class Collector:
             if not behind:
                 self._stopping.wait(POLL_SECONDS)
         self._save()
+        self._drains.stop()
         for intake in self._intakes.values():
             intake.close()
         self._pulse.close()
@@ -121,6 +136,10 @@ class Collector:
         if now >= self._tidy_at:
             self._tidy_at = now + TIDY_SECONDS
             self._tidy(now)
+        if now >= self._drains_at:
+            self._drains_at = now + LOOK_SECONDS
+            self._drains.save()
+        self._pack()
         return any(i.behind and i.rests_until <= now for i in self._intakes.values())
 
     def _learn(self) -> bool:
@@ -130,8 +149,9 @@ class Collector:
             seen = (stat.st_ino, stat.st_mtime_ns)
             if seen != self._apps_seen and (apps := Apps.load(self._home)) is not None:
                 self._apps_seen, self._apps = seen, apps
-                self._bounds.log_bytes = apps.log_bytes
+                self._bounds.log_bytes, self._bounds.log_days = apps.log_bytes, apps.log_days
                 self._hosts.learn(apps.hosts)
+                self._drains.learn(apps.drains)
         return self._apps is not None
 
     def _look(self, now: float) -> None:
@@ -154,6 +174,7 @@ class Collector:
             self._intakes[key].settle(SETTLE_SECONDS)
 
     def _pump(self, intake: Intake, now: float) -> bool:
+        self._pulse.beat()
         if now < intake.rests_until:
             return True
         try:
@@ -185,8 +206,11 @@ class Collector:
 
     def _adopt(self, source: Source) -> None:
         mark = self._mark(source.id)
-        if source.path is not None and _readable(source.path):
+        if source.kind == TRANSCRIPT and source.path is not None:
             tail: Tail = FileTail(source.path, mark.position)
+            self._add(source.id, tail, TranscriptLog(source.origin))
+        elif source.path is not None and _readable(source.path):
+            tail = FileTail(source.path, mark.position)
             self._add(source.id, tail, ContainerLog(source.origin, mark.state))
         else:
             tail = FollowTail(self._engine(), source.id, mark.position)
@@ -217,8 +241,22 @@ class Collector:
         self._saved = Checkpoint(marks, ends)
         self._saved.save(self._path)
 
+    def _pack(self) -> None:
+        """Compress segments for a while: one of 8 MiB takes about 0.1 s."""
+        until = time.monotonic() + PACK_SECONDS
+        while self._store.begun and time.monotonic() < until:
+            app_id = min(self._store.begun)
+            try:
+                more = self._store.segments(app_id).pack_one()
+            except OSError as error:  # a full disk, say; the next round tries again
+                log.warning("log not compressed", app=app_id, error=str(error))
+                more = False
+            if not more:
+                self._store.begun.discard(app_id)
+
     def _tidy(self, now: float) -> None:
-        """Drop marks of long ago, and the logs of apps that are gone, late lines and all."""
+        """Drop marks and lines of long ago, and the logs of apps that are gone, late lines and
+        all; find the segments that are to be compressed, whoever began them."""
         for key in [key for key, until in self._kept.items() if until < now]:
             del self._kept[key], self._marks[key]
         assert self._apps is not None
@@ -226,6 +264,12 @@ class Collector:
         for app_id in absent & self._orphans:  # twice in a row: it is not one that is being made
             self._store.remove(app_id)
         self._orphans = absent
+        present = self._store.apps()
+        self._store.begun |= present
+        if now >= self._age_at:
+            self._age_at = now + AGE_SECONDS
+            for app_id in present:
+                self._store.age(app_id, time.time())
 
 
 def _readable(path: Path) -> bool:

@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from hythe import logs
 from hythe.errors import HytheError
-from hythe.model import App, Database, Domain
-from hythe.observe.apps import Apps
+from hythe.model import App, Database, Domain, Drain
+from hythe.observe.apps import Apps, DrainPlace
 from hythe.settings import Settings
 
 log = logs.get(__name__)
@@ -44,11 +44,19 @@ class Directory:
         with self._database.read() as session:
             apps = session.execute(select(App.id, App.name, App.destroyed_at)).all()
             domains = session.execute(select(Domain.app_id, Domain.host)).all()
+            drains = session.execute(
+                select(Drain.id, Drain.app_id, App.name, Drain.url)
+                .join(App, App.id == Drain.app_id)
+                .where(App.destroyed_at.is_(None))
+                .order_by(Drain.id)
+            ).all()
         hosts = {
             f"{name}.{self._settings.domain}": app_id for app_id, name, gone in apps if gone is None
         }
         hosts |= {host: app_id for app_id, host in domains}
         ids = frozenset(app_id for app_id, _, _ in apps)
         self._gone &= ids  # an id may be given again
+        kept = self._settings.log_bytes, self._settings.log_days
+        places = [DrainPlace(key, app, name, url.decode()) for key, app, name, url in drains]
         names = {name: app_id for app_id, name, gone in apps if gone is None}
-        return Apps(self._settings.log_bytes, ids - self._gone, hosts, names)
+        return Apps(*kept, ids - self._gone, hosts, tuple(places), names)

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from hythe import names as n
-from hythe.observe.line import LogLine
+from hythe.observe.line import LogLine, LogSource
 
 KINDS = frozenset({"instance", "release-phase", "run"})
 """The containers whose output belongs into an app's log; a build's goes to its transcript."""
@@ -40,7 +39,7 @@ class Origin:
         time: float,
         text: str,
         stream: str = "",
-        source: Literal["app", "platform"] = "app",
+        source: LogSource = "app",
     ) -> LogLine:
         return LogLine(
             time=time,

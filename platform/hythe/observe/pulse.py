@@ -3,11 +3,14 @@
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 BEAT_SECONDS = 5.0
 LONG_SECONDS = 3 * BEAT_SECONDS
 """A collector that was silent for so long does not work."""
+HANG_SECONDS = 60.0
+"""One that was silent for so long hangs, and is ended; bin/setup/programs.py has the same."""
 
 
 def pulse_file(home: Path) -> Path:
@@ -17,8 +20,10 @@ def pulse_file(home: Path) -> Path:
 class Pulse:
     """The collector's end. One home has one collector."""
 
-    def __init__(self, home: Path) -> None:
-        """Raises BlockingIOError when another collector works on this home."""
+    def __init__(self, home: Path, beaten: Callable[[], None] = lambda: None) -> None:
+        """beaten: called at each beat. Raises BlockingIOError when another collector works on this
+        home."""
+        self._beaten = beaten
         path = pulse_file(home)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -35,6 +40,7 @@ class Pulse:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + BEAT_SECONDS
             os.utime(self._fd)
+            self._beaten()
 
     def close(self) -> None:
         os.close(self._fd)

@@ -1,7 +1,7 @@
 """After a crash: leaving out the lines that were stored after the checkpoint was saved."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from hythe.observe.line import START, Cursor, LogLine
 from hythe.observe.reader import LogReader
@@ -10,7 +10,11 @@ from hythe.observe.reader import LogReader
 class Replay:
     """Knows what each app's log got since a checkpoint; each line of it is left out once."""
 
-    def __init__(self, reader: LogReader, ends: Mapping[int, Cursor]) -> None:
+    def __init__(
+        self, reader: LogReader, ends: Mapping[int, Cursor], beat: Callable[[], None]
+    ) -> None:
+        """beat: called now and then during a long read."""
+        self._beat = beat
         self._reader = reader
         self._ends = ends
         self._stored: dict[int, Counter[int]] = {}
@@ -45,6 +49,7 @@ class Replay:
         stored: Counter[int] = Counter()
         cursor = self._ends.get(app_id, START)
         while True:
+            self._beat()
             lines, after = self._reader.read(app_id, cursor)
             if after == cursor:
                 return stored
@@ -53,6 +58,6 @@ class Replay:
 
 
 def _key(line: LogLine) -> int:
-    """What tells a line from others. Access log lines have a request id, but no time."""
-    time = 0.0 if line.source == "router" else round(line.time, 6)
+    """What tells a line from others. Those of the router and of builds have no time."""
+    time = 0.0 if line.source in ("router", "build") else round(line.time, 6)
     return hash((time, line.instance, line.deployment, line.stream, line.source, line.text))

@@ -97,7 +97,7 @@ class Sampler:
     def _tell(self, apps: Apps, source: Source, kind: str, line: str) -> None:
         origin = source.origin
         name = f"{origin.process}.{origin.index}"
-        store = LogStore(_Bounds(self._home / "logs", apps.log_bytes))
+        store = LogStore(_Bounds(self._home / "logs", apps.log_bytes, apps.log_days))
         store.say(origin.app_id, name, origin.release, line)
         message = f"{name}: {line.removeprefix('Error ')}"
         self._notices.post(Notice(kind, origin.app_id, message, FIXES[kind]))
@@ -118,9 +118,10 @@ class Sampler:
 class _Bounds:
     """See store.Bounds."""
 
-    def __init__(self, log_dir: Path, log_bytes: int) -> None:
+    def __init__(self, log_dir: Path, log_bytes: int, log_days: int) -> None:
         self.log_dir = log_dir
         self.log_bytes = log_bytes
+        self.log_days = log_days
 
 
 def _newest(sources: Iterable[Source], apps: Apps) -> dict[str, Source]:

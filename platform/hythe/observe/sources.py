@@ -6,8 +6,9 @@ Files, so that each may be away while the other works. The name begins with the 
     ID.ended    from the control plane: it has ended, and shall be removed
     ID.stored   from the collector: all that it wrote is in the app's log
 
-The control plane removes all three when the container is gone. `apps.json` is in the same folder,
-see apps.py.
+The control plane removes all three when the container is gone. A deployment's transcript is read
+in the same way, as a container named `deployment-NUMBER`: it holds what builds print. `apps.json`
+is in the same folder, see apps.py.
 """
 
 import contextlib
@@ -21,6 +22,8 @@ from hythe.engine.port import Container
 from hythe.names import LABEL_KIND
 from hythe.observe.origin import Origin
 
+TRANSCRIPT = "deployment-"
+"""How the id of a deployment's transcript begins, which is read like a container's log."""
 SOURCE, ENDED, STORED = ".json", ".ended", ".stored"
 APPS_FILE = "apps.json"
 
@@ -31,7 +34,7 @@ def collect_folder(home: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A container whose output is collected."""
+    """A container whose output is collected, or a deployment that is built."""
 
     id: str
     kind: str

@@ -1,4 +1,7 @@
-"""The store of app logs: HYTHE_HOME/logs/apps/APP_ID/NNNNNNNN.log, bounded a app."""
+"""The store of app logs: HYTHE_HOME/logs/apps/APP_ID/NNNNNNNN.log, bounded a app.
+
+Segments before the newest are compressed by the collector, see segments.py.
+"""
 
 import os
 import shutil
@@ -14,7 +17,8 @@ from hythe.observe.segments import Segments
 log = logs.get(__name__)
 
 SEGMENTS = 8
-"""An app's log is dropped in pieces of this fraction of its limit."""
+"""An app's log is written in pieces of this fraction of its size and its age, and dropped so."""
+DAY = 86_400.0
 
 
 class Bounds(Protocol):
@@ -24,6 +28,8 @@ class Bounds(Protocol):
     def log_dir(self) -> Path: ...
     @property
     def log_bytes(self) -> int: ...
+    @property
+    def log_days(self) -> int: ...
 
 
 def apps_folder(bounds: Bounds) -> Path:
@@ -31,11 +37,13 @@ def apps_folder(bounds: Bounds) -> Path:
 
 
 class LogStore:
-    """Appends lines, from any thread of any process; keeps no state of its own."""
+    """Appends lines, from any thread of any process."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._folder = apps_folder(bounds)
+        self.begun: set[int] = set()
+        """Apps whose log got another segment; whoever compresses the others empties it."""
 
     def append(self, app_id: int, lines: Iterable[LogLine]) -> None:
         """Append all lines, or none and raise OSError (a full disk, say)."""
@@ -44,7 +52,8 @@ class LogStore:
             return
         segments = self.segments(app_id)
         with segments.locked():
-            self._write(segments, encoded)
+            if self._write(segments, encoded):
+                self.begun.add(app_id)
 
     def say(self, app_id: int, instance: str, release: str, text: str) -> None:
         """Append a line of the platform about an instance ("web.1"), now; never raises.
@@ -91,50 +100,72 @@ class LogStore:
             with segments.locked():
                 shutil.rmtree(segments.folder)
 
-    def _write(self, segments: Segments, encoded: Sequence[bytes]) -> None:
+    def age(self, app_id: int, now: float) -> None:
+        """Begin another segment when the newest spans too much time, and drop those that are too
+        old. Raises OSError."""
+        segments, limit = self.segments(app_id), self._bounds.log_days * DAY
         numbers = segments.numbers()
-        number = numbers[-1] if numbers else 1
+        if not numbers or not limit:
+            return
+        begun = segments.begun_at(numbers[-1])
+        if begun is not None and now - begun > limit / SEGMENTS:
+            with segments.locked():
+                if segments.numbers() == numbers:
+                    segments.begin(numbers[-1] + 1)
+                    self.begun.add(app_id)
+        for number in numbers:
+            written = segments.written_at(number)
+            if written is not None and now - written > limit and number != segments.numbers()[-1]:
+                with segments.locked():
+                    segments.remove(number)
+
+    def _write(self, segments: Segments, encoded: Sequence[bytes]) -> bool:
+        """Returns whether another segment was begun."""
+        number = max(segments.numbers(), default=0)
         written: list[tuple[Path, int]] = []  # files and their sizes before
         rest = list(encoded)
-        segment_bytes = self._bounds.log_bytes // SEGMENTS
+        begun = False
+        size = _mend(segments.path(number))
         try:
             while rest:
-                path = segments.path(number)
-                size = _mend(path)
-                count = _fitting(rest, segment_bytes - size, at_least=0 if size else 1)
-                if count:
-                    written.append((path, size))
-                    _append(path, b"".join(rest[:count]))
-                    rest = rest[count:]
-                number += 1
+                count = 0 if size is None else _fitting(rest, self._segment_bytes - size)
+                if size is None or not count:
+                    number += 1
+                    begun = True
+                    segments.begin(number)
+                    size = segments.path(number).stat().st_size
+                    count = max(1, _fitting(rest, self._segment_bytes - size))
+                written.append((segments.path(number), size))
+                size += _append(segments.path(number), b"".join(rest[:count]))
+                rest = rest[count:]
         except OSError:
-            for path, size in written:
-                os.truncate(path, size)
+            for path, before in reversed(written):
+                os.truncate(path, before)
             raise
-        self._drop_oldest(segments)
+        if begun:
+            segments.drop(self._segment_bytes * (SEGMENTS - 1))
+        return begun
 
-    def _drop_oldest(self, segments: Segments) -> None:
-        for number in segments.numbers()[:-SEGMENTS]:
-            segments.path(number).unlink(missing_ok=True)
+    @property
+    def _segment_bytes(self) -> int:
+        return self._bounds.log_bytes // SEGMENTS
 
 
-def _fitting(lines: Sequence[bytes], room: int, at_least: int) -> int:
+def _fitting(lines: Sequence[bytes], room: int) -> int:
     """How many of the lines fit into room bytes."""
-    count = 0
-    for line in lines:
+    for count, line in enumerate(lines):
         room -= len(line)
         if room < 0:
-            break
-        count += 1
-    return max(count, at_least)
+            return count
+    return len(lines)
 
 
-def _mend(path: Path) -> int:
-    """The size of a segment, after ending a line that a crash left torn."""
+def _mend(path: Path) -> int | None:
+    """The size of a segment, after ending a line that a crash left torn; None without one."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_APPEND)
     except FileNotFoundError:
-        return 0
+        return None
     try:
         size = os.fstat(fd).st_size
         if size and os.pread(fd, 1, size - 1) != b"\n":
@@ -146,12 +177,14 @@ def _mend(path: Path) -> int:
         os.close(fd)
 
 
-def _append(path: Path, data: bytes) -> None:
+def _append(path: Path, data: bytes) -> int:
+    """Returns how many bytes that were."""
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
+        return len(data)
     finally:
         os.close(fd)
 

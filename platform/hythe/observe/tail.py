@@ -11,7 +11,7 @@ PROOF = 64
 """Bytes in front of a position that tell its file from any other. Log lines end in a time of
 nanoseconds or a request id, so these bytes occur once."""
 
-MAX_HELD = 8
+MAX_HELD = 16
 """Rotated files that are held open while they wait to be read; a deleted one still takes disk."""
 
 ENGINE_FILES = 3

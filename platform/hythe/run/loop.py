@@ -14,7 +14,7 @@ from hythe import logs
 from hythe import names as n
 from hythe.engine.port import Engine, Feed
 from hythe.errors import EngineError, HytheError
-from hythe.model import App, Database, Event, Instance, now
+from hythe.model import App, Database, Event, Instance, Run, now
 from hythe.names import Names
 from hythe.run import observe
 from hythe.run.apply import Applier
@@ -230,13 +230,17 @@ class Loop:
             self._engine_away = trouble is not None
 
     def _ring_owner(self, container: str) -> None:
+        last = container.rpartition(".")[2]
+        kind, number = last[:1], last[1:]
+        if kind not in ("i", "r") or not number.isdecimal():
+            return
         with self._database.read() as session:
-            row = None
-            if ".i" in container:
-                instance_id = container.rpartition(".i")[2]
-                row = session.get(Instance, int(instance_id)) if instance_id.isdigit() else None
-        if row is not None:
-            self._queue.add(row.app_id)
+            instance = session.get(Instance, int(number)) if kind == "i" else None
+            run = session.get(Run, int(number)) if kind == "r" else None
+        if instance is not None:
+            self._queue.add(instance.app_id)
+        if run is not None:
+            self._database.ring(run.app_id)  # for oneoffs.py
 
     def _work(self) -> None:
         while (app_id := self._queue.take()) is not None:

@@ -297,13 +297,17 @@ def _next_look(
             due.append(0.1)
         elif slot.crashes:
             due.append(HEALTHY_RESET_SECONDS)
-    if desired.counting is not None:
-        due.append(COUNTED_SECONDS)
-    if rolling.switched(desired):
-        due.append(0.5)
-    elif desired.rolling is not None and desired.rolling.sharing == CANARY:
-        due.append(CANARY_LOOK_SECONDS)
+    due += _rollout_looks(desired)
     return min(due) if due else None
+
+
+def _rollout_looks(desired: Desired) -> Iterator[float]:
+    if desired.counting is not None:
+        yield COUNTED_SECONDS
+    if rolling.switched(desired):
+        yield 0.5
+    elif desired.rolling is not None and desired.rolling.sharing == CANARY:
+        yield CANARY_LOOK_SECONDS
 
 
 def _drain_look(slot: Slot, observed: Observed, now: datetime, drain_timeout: float) -> float:

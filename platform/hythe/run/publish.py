@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from math import gcd
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from hythe.model import (
@@ -177,7 +177,7 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
     coming: set[int] = set()
     canaries: dict[int, tuple[str, int]] = {}  # release and percent, by app
     serving = (
-        select(Instance, Deployment, Release)
+        select(Instance, Deployment.sharing, Deployment.share, Release)
         .join(App, App.id == Instance.app_id)
         .join(Deployment, Deployment.id == Instance.deployment_id)
         .join(Release, Release.id == Deployment.release_id)
@@ -192,10 +192,10 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
         )
         .order_by(Instance.id)
     )
-    for instance, deployment, release in session.execute(serving):
+    for instance, sharing, share, release in session.execute(serving):
         if instance.state == "up":
-            if deployment.sharing == CANARY and deployment.share is not None:
-                canaries[instance.app_id] = (f"v{release.version}", deployment.share)
+            if sharing == CANARY and share is not None:
+                canaries[instance.app_id] = (f"v{release.version}", share)
             targets.setdefault(instance.app_id, []).append(
                 Target(
                     id=f"i{instance.id}",
@@ -205,11 +205,11 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
                     release=f"v{release.version}",
                 )
             )
-        elif instance.crashes and not deployment.sharing:
+        elif instance.crashes and not sharing:
             crashed.add(instance.app_id)
         else:
             coming.add(instance.app_id)
-    watches, waiting = _watches(session), _waiting(session)
+    watches, waiting = _watches(session), _waiting(session, coming - targets.keys())
     handling = {row.app_id: row for row in session.scalars(select(Routing))}
     resting = {
         app_id
@@ -230,9 +230,7 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
             ),
             mode=_mode(
                 handling.get(app_id),
-                app_id in resting
-                or (app_id not in targets
-                and (waiting.get(app_id) == "rolling" or app_id in waiting.keys() & coming)),
+                app_id in resting or (app_id in waiting and app_id not in targets),
             ),
             settings=RouteSettings.from_json(
                 handling[app_id].settings if app_id in handling else {}
@@ -279,34 +277,40 @@ def _watches(session: Session) -> dict[int, str]:
     started = exists().where(
         Instance.deployment_id == Deployment.id, Instance.started_at.is_not(None)
     )
-    counted = (
+    begun = (
         select(Deployment.app_id, Deployment.id)
         .join(App, App.id == Deployment.app_id)
-        .where(
-            or_(
-                and_(Deployment.status == "rolling", App.serving_id.is_not(None), started),
-                and_(
-                    Deployment.id == App.serving_id,
-                    Deployment.switch_requests.is_not(None),
-                    Deployment.switch_ended_at.is_(None),
-                ),
+        .where(Deployment.status == "rolling", App.serving_id.is_not(None), started)
+    )
+    open_ = (
+        select(Deployment.app_id, Deployment.id)
+        .join(App, App.serving_id == Deployment.id)
+        .where(Deployment.switch_requests.is_not(None), Deployment.switch_ended_at.is_(None))
+    )
+    rows = [*session.execute(open_), *session.execute(begun)]  # the one that begins goes before
+    return {app_id: word_of(deployment_id) for app_id, deployment_id in rows}
+
+
+def _waiting(session: Session, returning: Iterable[int]) -> set[int]:
+    """Apps whose old instances end before the new ones start; of those in `returning`, whose old
+    instances boot, those where that has just failed."""
+    waiting = set(
+        session.scalars(
+            select(Deployment.app_id).where(
+                Deployment.status == "rolling", Deployment.sharing == WAIT
             )
         )
-        .order_by(Deployment.id)
     )
-    return {app_id: word_of(deployment_id) for app_id, deployment_id in session.execute(counted)}
-
-
-def _waiting(session: Session) -> dict[int, str]:
-    """Apps whose old instances end before the new ones start: the status of the deployment that
-    did so, when it is the newest. After it failed, requests wait for the old ones."""
-    newest = select(func.max(Deployment.id)).where(Deployment.release_id.is_not(None))
-    wait = select(Deployment.app_id, Deployment.status).where(
-        Deployment.sharing == WAIT,
-        Deployment.status.in_(["rolling", "failed"]),
-        Deployment.id.in_(newest.group_by(Deployment.app_id)),
-    )
-    return {app_id: status for app_id, status in session.execute(wait)}
+    for app_id in returning:
+        newest = session.scalars(
+            select(Deployment)
+            .where(Deployment.app_id == app_id, Deployment.release_id.is_not(None))
+            .order_by(Deployment.id.desc())
+            .limit(1)
+        ).first()
+        if newest is not None and (newest.status, newest.sharing) == ("failed", WAIT):
+            waiting.add(app_id)
+    return waiting
 
 
 def _mode(handling: Routing | None, waits: bool) -> str:

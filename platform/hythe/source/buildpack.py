@@ -19,14 +19,14 @@ from sqlalchemy.orm import Session
 from hythe.appjson import AppJson
 from hythe.buildpackpin import BuildpackPin, Kind, Place
 from hythe.errors import BadBuildpack, GitAway, GitSourceMissing
-from hythe.model import ChosenBuildpack
+from hythe.model import ENDED, ChosenBuildpack, Deployment, Release, Source, Write
 from hythe.projecttoml import FILE, LARGEST, Declared, ProjectToml
 from hythe.source import tarball
 from hythe.source.buildpackref import declared, parse, without_login
 from hythe.source.gitprocess import Limits
 from hythe.source.giturl import GitUrl
 from hythe.source.remote import Scratch
-from hythe.source.repository import Repository
+from hythe.source.repository import BUILDPACKS, Repository
 from hythe.source.submodules import Composer
 
 BLOCK = 1 << 16
@@ -71,6 +71,30 @@ def rows(session: Session, app_id: int) -> list[ChosenBuildpack]:
     return list(session.scalars(query.order_by(ChosenBuildpack.position)))
 
 
+def forget(tx: Write, repository: Repository) -> None:
+    """Let go of the fetched and sent buildpacks of an app that nothing needs; git frees the files.
+
+    Needed is what a release may be built again from, what is on its way, and what is chosen.
+    """
+    held = {ref.removeprefix(BUILDPACKS) for ref in repository.refs(BUILDPACKS)}
+    app_id = repository.app_id
+    of_releases = select(Source).join(Release, Release.source_id == Source.id)
+    under_way = select(Source).join(Deployment, Deployment.source_id == Source.id)
+    sources = [
+        *tx.scalars(of_releases.where(Source.app_id == app_id)),
+        *tx.scalars(under_way.where(Source.app_id == app_id, Deployment.status.not_in(ENDED))),
+    ]
+    needed = {pin.get("tree") for source in sources for pin in source.buildpacks or ()}
+    needed |= {row.tree for row in rows(tx, app_id)}
+    unneeded = sorted(held - needed)
+    if unneeded:
+        repository.move({f"{BUILDPACKS}{tree}": None for tree in unneeded})
+    for tree in unneeded:
+        reason = "no release, deployment or choice of the app needs it"
+        message = f"Removed the buildpack {tree[:12]}: {reason}"
+        tx.note("disk.prune", message, app_id=app_id, tree=tree, reason=reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Fetch:
     """Brings one buildpack into the app's repository."""
@@ -104,7 +128,7 @@ class Fetch:
 
     def _kept(self, pin: BuildpackPin) -> BuildpackPin:
         assert pin.tree is not None
-        self.repository.hold_buildpack(pin.tree)
+        self.repository.hold_buildpacks([pin.tree])
         return pin
 
     def _blocks(self, answer: Any) -> Iterator[bytes]:

@@ -196,6 +196,7 @@ class Fetcher:
             if source.kind == "url":
                 deployment.description = f"Deploy {(source.commit or '')[:7]} of {source.location}"
             prepared.repository.hold(source.id, source.kept)
+            prepared.repository.hold_buildpacks(source.trees[1:])
             tx.poke(task.app.id)
         self._intake.entered(prepared)
 

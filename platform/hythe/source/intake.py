@@ -31,7 +31,7 @@ from hythe.model import ENDED, App, ConfigVar, Database, Deployment, Source, Vau
 from hythe.settings import Settings
 from hythe.source import buildpack, snapshot, tarball
 from hythe.source.giturl import GitUrl, ref_name
-from hythe.source.repository import Repository
+from hythe.source.repository import BUILDPACKS, Repository
 from hythe.source.submit import submit
 
 KEPT_SNAPSHOTS = 3  # of an app, besides those of deployments under way
@@ -183,7 +183,7 @@ class Intake:
         limit = self._settings.upload_limit
         with tempfile.TemporaryDirectory(prefix=snapshot.temporary(), dir=root) as made:
             tree = tarball.take(repository, Path(made), stream, limit, tarball.inner)
-        repository.hold_buildpack(tree)
+        repository.hold_buildpacks([tree])
         return tree
 
     def enter(self, tx: Write, app: App, prepared: Prepared) -> Deployment:
@@ -224,7 +224,7 @@ class Intake:
         return repository
 
     def prune(self, app_id: int) -> None:
-        """Keep the snapshots of deployments under way and the newest few."""
+        """Keep the snapshots of deployments under way and the newest few, and needed buildpacks."""
         sources = select(Source).where(Source.app_id == app_id)
         with self.open(app_id), self._database.read() as session:
             newest = session.scalars(sources.order_by(Source.id.desc()).limit(KEPT_SNAPSHOTS)).all()
@@ -239,6 +239,13 @@ class Intake:
             kept = {tree for source in (*newest, *needed) for tree in source.trees}
             retired = snapshot.retire(root, kept)
         shutil.rmtree(retired, ignore_errors=True)
+        repository = Repository(self._settings, app_id)
+        if not repository.refs(BUILDPACKS):  # most have none: do not hold up who writes
+            return
+        with self._database.write() as tx:
+            app = tx.get(App, app_id)
+            if app is not None and app.destroyed_at is None:
+                buildpack.forget(tx, repository)
 
     def _send_along(self, source: Source, sent: Sent) -> None:
         source.procfile = sent.procfile

@@ -3,7 +3,7 @@
     refs/heads/<deploy branch>   the commit that went live last; what `git push` compares with
     refs/hythe/v<N>              what release N was made from: a commit, or the tree of an upload
     refs/hythe/sources/<id>      a source whose deployment is under way
-    refs/hythe/buildpacks/<tree> a buildpack that was sent or fetched: releases are pinned to it
+    refs/hythe/buildpacks/<tree> a buildpack that was sent or fetched, while something needs it
 
 Refs under refs/hythe keep git's garbage collection off their objects; no client sees them.
 """
@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -189,9 +189,13 @@ class Repository:
         """
         self.move({f"{HELD}{source_id}": oid})
 
-    def hold_buildpack(self, tree: str) -> None:
-        """Keep a buildpack's files, for as long as the app is there."""
-        self.move({f"{BUILDPACKS}{tree}": tree})
+    def hold_buildpacks(self, trees: Iterable[str]) -> None:
+        """Keep the files of buildpacks; what nothing needs any more goes, see buildpack.forget.
+
+        To be called inside the transaction that inserts their rows: what is committed is held.
+        """
+        if refs := {f"{BUILDPACKS}{tree}": tree for tree in trees}:
+            self.move(refs)
 
     def move(self, refs: Mapping[str, str | None]) -> None:
         """Set refs to objects, or delete them (None): all of them or none."""

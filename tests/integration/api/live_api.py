@@ -1,10 +1,12 @@
 """A control plane's API on a real socket and database; no build, no engine behind it."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import cast
 
 import httpx
 import uvicorn
@@ -13,8 +15,10 @@ from fastapi import FastAPI
 from hythe.api.actor import Scope
 from hythe.api.app import endpoints, serving
 from hythe.api.context import Context
+from hythe.api.server import websocket_protocol
 from hythe.api.tokens import mint
 from hythe.engine import docker
+from hythe.engine.port import Engine
 from hythe.model import Database, Deployment, Release, Vault, now
 from hythe.model.deployment import UNDER_WAY
 from hythe.names import Names
@@ -98,7 +102,9 @@ def _serving(context: Context) -> Iterator[FastAPI]:
 
 
 @contextmanager
-def control_plane(settings: Settings, database: Database) -> Iterator[ControlPlane]:
+def control_plane(
+    settings: Settings, database: Database, engine: Engine | None = None
+) -> Iterator[ControlPlane]:
     """Serve the API on a free port of 127.0.0.1, and take pushes in, until the block ends."""
     with ExitStack() as held:
         listener = held.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -113,10 +119,13 @@ def control_plane(settings: Settings, database: Database) -> Iterator[ControlPla
             source=source,
             changes=ReleaseChanges(settings, vault),
             logs=LogReader(settings),
-            check_login=docker.connect().images.check_login,
+            engine=engine or docker.connect(),
         )
         config = uvicorn.Config(
-            held.enter_context(_serving(context)), log_level="warning", timeout_graceful_shutdown=1
+            held.enter_context(_serving(context)),
+            log_level="warning",
+            timeout_graceful_shutdown=1,
+            ws=cast(type[asyncio.Protocol], websocket_protocol),
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -84,3 +84,31 @@ def test_instances_are_shown_with_their_state_and_release(
     shown = [(item["name"], item["state"], item["release"]) for item in items]
     assert shown == [("web.1", "up", 2), ("web.3", "crashed", 2)]
     assert items[0]["since"].endswith("Z")
+
+
+def test_settings_of_a_process_type_are_set_shown_and_unset(api: httpx.Client) -> None:
+    def values(answer: httpx.Response) -> dict[str, str]:
+        assert answer.status_code == 200, answer.text
+        return {one["key"]: one["value"] for one in answer.json()["settings"] if one["value"]}
+
+    path = f"{PATH}/web/settings"
+    assert values(api.get(path)) == {}
+    wanted = {"surge": "25%", "min-healthy": "2", "drain-timeout": "1m", "strategy": "canary"}
+    shown = {**wanted, "drain-timeout": "60s"}
+    assert values(api.patch(path, json={"settings": wanted})) == shown
+    left = {key: value for key, value in shown.items() if key != "surge"}
+    assert values(api.patch(path, json={"settings": {"surge": None}})) == left
+    assert api.get(f"{PATH}/nobody/settings").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"surge": "101%"}, {"odd": "1"}, {"strategy": "x"}, {"boot-timeout": "soon"}]
+)
+def test_settings_that_cannot_be(api: httpx.Client, wanted: dict[str, str]) -> None:
+    answer = api.patch(f"{PATH}/web/settings", json={"settings": wanted})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-value")
+
+
+def test_only_a_leader_explains(api: httpx.Client) -> None:
+    answer = api.get("/v1/apps/shop/explanation")
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")

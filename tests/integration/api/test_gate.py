@@ -21,7 +21,7 @@ def routes(plane: ControlPlane) -> list[tuple[str, str]]:
     found = []
     for path, operations in create_app(plane.context).openapi()["paths"].items():
         filled = path
-        for name in ("app", "deployment_id", "build_id", "version", "host", "token_id"):
+        for name in ("app", "deployment_id", "build_id", "version", "host", "token_id", "number"):
             filled = filled.replace(f"{{{name}}}", "1" if name != "app" else "shop")
         found += [(method.upper(), filled) for method in operations]
     return found

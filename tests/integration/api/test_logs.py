@@ -1,4 +1,7 @@
 import json
+import shutil
+import socket
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -55,6 +58,67 @@ def test_lines_are_chosen_by_process_instance_and_source(
     assert texts(api.get(PATH, params={"source": "router"})) == ["c"]
     assert api.get(PATH, params={"source": "moon"}).status_code == 422
     assert api.get(PATH, params={"n": -1}).status_code == 422
+
+
+def test_lines_are_chosen_by_release_request_text_and_time(
+    plane: ControlPlane, api: httpx.Client, shop: App
+) -> None:
+    write(plane, shop, "first", "second, of abc-1", "third")  # at 22:13:20 and the seconds after
+    LogStore(plane.settings).append(
+        shop.id,
+        [
+            LogLine(1_700_000_003, "at=info", "router", source="router", request_id="abc-1"),
+            LogLine(1_700_000_004, "pip", "build", source="build"),
+        ],
+    )
+    assert texts(api.get(PATH, params={"release": "v7", "n": 2})) == ["second, of abc-1", "third"]
+    assert texts(api.get(PATH, params={"release": "8"})) == []
+    asked = api.get(PATH, params={"request_id": "abc-1"})
+    assert texts(asked) == ["second, of abc-1", "at=info"]
+    assert [item["request_id"] for item in asked.json()["items"]] == ["", "abc-1"]
+    assert texts(api.get(PATH, params={"text": "ir"})) == ["first", "third"]
+    between = {"since": "2023-11-14T22:13:21Z", "until": "2023-11-14T23:13:22+01:00"}
+    assert texts(api.get(PATH, params=between)) == ["second, of abc-1"]
+    assert texts(api.get(PATH, params={"source": "build"})) == ["pip"]
+    assert texts(api.get(PATH))[-1:] == ["at=info"]
+    assert texts(api.get(PATH, params={"source": "all"}))[-1:] == ["pip"]
+    assert api.get(PATH, params={"since": "yesterday"}).status_code == 422
+
+
+def test_a_follower_who_is_too_slow_is_told_what_it_missed(
+    plane: ControlPlane, api: httpx.Client, shop: App
+) -> None:
+    store = LogStore(replace(plane.settings, log_bytes=1024 * 1024))
+    store.append(shop.id, [LogLine(1.0, "first", "web", 1)])
+    with api.stream("GET", f"{PATH}/follow") as answer:
+        events = answer.iter_lines()
+        next(line for line in events if line.startswith("data: "))
+        segments = store.segments(shop.id)
+        with segments.locked():  # as if it had slept while the log moved on
+            shutil.rmtree(segments.folder)
+            segments.folder.mkdir()
+            (segments.folder / "00000009.log").write_text('{"lines":501}\n')
+        store.append(shop.id, [LogLine(1.0, "last", "web", 1)])
+        while next(events) != "event: missed":
+            pass
+        assert next(events) == "data: 500 lines lost"
+
+
+def test_a_follower_who_never_reads_holds_up_nobody(
+    plane: ControlPlane, api: httpx.Client, shop: App
+) -> None:
+    """More is written than sockets hold; others are answered meanwhile, and it was not cut off."""
+    url = httpx.URL(str(api.base_url))
+    token = api.headers["Authorization"]
+    deaf = socket.create_connection((url.host, url.port or 80), 10)
+    asked = f"GET {PATH}/follow HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {token}\r\n\r\n"
+    deaf.sendall(asked.encode())
+    assert deaf.recv(15) == b"HTTP/1.1 200 OK"
+    for _ in range(20):
+        write(plane, shop, *["x" * 1000] * 1000)
+        assert len(texts(api.get(PATH, params={"n": 10}))) == 10
+    assert b"x" * 1000 in deaf.recv(100_000, socket.MSG_WAITALL)
+    deaf.close()
 
 
 def test_an_app_without_lines_has_an_empty_log(api: httpx.Client, shop: App) -> None:

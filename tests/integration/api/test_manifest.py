@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from hythe.model import App, Deployment, Release, Source
+from hythe.model import App, ChosenBuildpack, Deployment, Release, Source
 
 from .live_api import ControlPlane
 
@@ -115,6 +115,38 @@ def test_a_section_that_is_not_there_is_left_alone(plane: ControlPlane, api: htt
     assert answer["deployment"] is None
 
 
+def test_buildpacks_and_the_stack_are_the_apps_own_choice(
+    plane: ControlPlane, api: httpx.Client
+) -> None:
+    git = "https://ada:secret@example.com/pack.git#v1"
+    document: dict[str, Any] = {
+        "source": {"type": "git", "url": "https://example.com/shop.git"},
+        "buildpacks": [{"url": "heroku/nodejs"}, {"url": git}],
+        "stack": "trixie",
+    }
+    answer = put(api, document)
+    assert changes(answer)["buildpacks.1"] == (None, "hythe/node")
+    assert changes(answer)["buildpacks.2"] == (None, "https://example.com/pack.git#v1")
+    assert changes(answer)["stack"] == (None, "trixie")
+    listed = api.get("/v1/apps/shop/buildpacks").json()["items"]
+    assert [one["buildpack"] for one in listed] == ["hythe/node", "https://example.com/pack.git#v1"]
+    assert api.get("/v1/apps/shop/config").json()["vars"] == {"BP_STACK": "trixie"}
+    with plane.database.read() as session:
+        row = session.scalars(select(ChosenBuildpack).where(ChosenBuildpack.position == 2)).one()
+    assert row.login is not None and plane.vault.unseal(row.login) == "ada:secret"
+
+    again = put(api, document)
+    assert (again["changes"], again["deployment"]) == ([], None)
+    fewer = put(api, {**document, "buildpacks": [{"url": git}]})
+    assert set(changes(fewer)) == {"buildpacks.1", "buildpacks.2"}
+    assert fewer["deployment"]["kind"] == "git", "it is built again with them"
+    assert put(api, {"formation": {}})["changes"] == []
+    assert changes(put(api, {"buildpacks": []})) == {
+        "buildpacks.1": ("https://example.com/pack.git#v1", None)
+    }
+    assert api.get("/v1/apps/shop/buildpacks").json()["items"] == []
+
+
 def test_another_source_is_one_deployment(plane: ControlPlane, api: httpx.Client) -> None:
     put(api, DOCUMENT)
     go_live(plane)
@@ -143,6 +175,11 @@ def test_another_source_is_one_deployment(plane: ControlPlane, api: httpx.Client
         ({"name": "other"}, "invalid-value", "'other', not 'shop'"),
         ({"formation": {"web": {"quantity": 101}}}, "invalid-value", "101"),
         ({"source": {"type": "git", "url": "ext::x"}}, "git-url", "ext"),
+        ({"buildpacks": [{"url": "hythe/cobol"}]}, "buildpack", "hythe/cobol"),
+        ({"buildpacks": [{"url": "hythe/apt"}, {"url": "hythe/apt"}]}, "buildpack", "twice"),
+        ({"buildpacks": ["hythe/apt"]}, "app-json", "buildpacks[0]"),
+        ({"stack": "jessie"}, "app-json", "'jessie'"),
+        ({"stack": "trixie", "env": {"BP_STACK": "trixie"}}, "app-json", "say the same"),
     ],
 )
 def test_bad_documents_are_refused_with_the_path(

@@ -2,7 +2,7 @@ import httpx
 import pytest
 from builders import make_app, make_build, make_deployment, make_release
 
-from hythe.model import Deployment
+from hythe.model import App, Deployment
 from hythe.transcript import Transcript
 
 from .live_api import ControlPlane
@@ -100,3 +100,22 @@ def test_a_release_says_what_was_counted_when_it_took_over(
     switch = {"requests": 1204, "failed": 1, "errors": {"H13": 1}, "ended_at": None}
     assert api.get("/v1/apps/shop/releases/2").json()["switch"] == switch
     assert api.get("/v1/apps/shop/deployments/1").json()["switch"] == switch
+
+
+def test_a_release_that_takes_over_is_promoted_or_aborted(
+    plane: ControlPlane, api: httpx.Client
+) -> None:
+    refused = api.post("/v1/apps/shop/releases/2/promote")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    with plane.database.write() as tx:
+        app = tx.get_one(App, 1)
+        release = make_release(tx, plane.vault, plane.settings, app, version=3)
+        rolling = make_deployment(tx, app, release, "rolling").id
+    assert api.post("/v1/apps/shop/releases/2/abort").status_code == 409
+    assert api.post("/v1/apps/shop/releases/3/promote").json()["status"] == "rolling"
+    with plane.database.read() as session:
+        assert session.get_one(Deployment, rolling).promoted_at is not None
+    ended = api.post("/v1/apps/shop/releases/3/abort").json()
+    assert (ended["status"], ended["error"]["code"]) == ("failed", "aborted")
+    assert "aborted v3" in Transcript.of(plane.settings, rolling).read()[0]
+    assert api.post("/v1/apps/shop/releases/3/abort").status_code == 409

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from setup.place import Place
-from setup.programs import Program
-from setup.supervisor import LONGEST_PAUSE, Watch
+from setup.programs import HANG_SECONDS, Program, programs
+from setup.supervisor import LONGEST_PAUSE, LOOK_SECONDS, Watch
+
+from hythe.observe import pulse
+from hythe.observe.pulse import pulse_file
 
 
 @pytest.fixture
@@ -66,3 +69,40 @@ def test_pause_is_short_again_after_a_long_life(place: Place, program: Program) 
     later = now + LONGEST_PAUSE + 1
     watch.check(later)
     assert watch.due == later
+
+
+def test_program_that_hangs_at_two_looks_is_ended_and_started_again(place: Place) -> None:
+    """Even one that is stopped, which SIGTERM does not end."""
+    hangs = True
+    program = Program("hanging", ("sleep", "60"), lambda: True, 5, hangs=lambda: hangs)
+    before = program.start(place)
+    try:
+        os.kill(before.pid, signal.SIGSTOP)
+        watch, now = Watch(program, place), time.monotonic()
+        watch.check(now)
+        assert before.alive()
+        hangs = False
+        watch.check(now + LOOK_SECONDS)  # it works again: the machine had slept
+        hangs = True
+        watch.check(now + 2 * LOOK_SECONDS)
+        assert before.alive()
+        watch.check(now + 3 * LOOK_SECONDS)
+        assert not before.alive()
+        assert watch.process is not None
+        assert watch.process.alive()
+    finally:
+        program.stop(place)
+
+
+def test_collector_hangs_when_it_was_silent_for_long(place: Place) -> None:
+    collector = programs(place)[2]
+    lock = place.run / "collector.lock"
+    assert not collector.hangs()
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    assert not collector.hangs()
+    before = time.time() - HANG_SECONDS - 1
+    os.utime(lock, (before, before))
+    assert collector.hangs()
+    assert pulse_file(place.home) == lock
+    assert pulse.HANG_SECONDS == HANG_SECONDS

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, select
 
 from hythe.build import cancel
 from hythe.build.nursery import Nursery
-from hythe.build.stack import ensure
+from hythe.build.stackmaker import ensure
 from hythe.build.stage import BuildStage
 from hythe.engine.port import Engine
 from hythe.model import App, Build, ConfigVar, Database, Deployment, Source, Vault
 from hythe.names import LABEL_KIND, Names
 from hythe.settings import Settings
+from hythe.suite import DEFAULT
 from hythe.transcript import Transcript
 
 DEADLINE = 180.0
@@ -45,6 +47,10 @@ class Builds:
         with self.database.write() as tx:
             sealed = self.vault.seal(value)
             tx.add(ConfigVar(app_id=self.app_id, key=key, value=sealed, build=build))
+
+    def unset(self, key: str) -> None:
+        with self.database.write() as tx:
+            tx.execute(delete(ConfigVar).where(ConfigVar.key == key))
 
     def other_app(self) -> "Builds":
         """The same place with another app."""
@@ -124,6 +130,11 @@ class Builds:
     def transcript(self, deployment_id: int) -> str:
         return Transcript.of(self.settings, deployment_id).read()[0]
 
+    def newest(self) -> int:
+        """The deployment that was queued last."""
+        with self.database.read() as tx:
+            return tx.scalars(select(Deployment.id).order_by(Deployment.id.desc())).first() or 0
+
     def containers(self) -> list[str]:
         """The names of what builds left; the spare waits for the next one."""
         found = self.engine.instances.list(self.names.labels)
@@ -138,7 +149,7 @@ def names(database: Database) -> Names:
 @pytest.fixture(scope="session")
 def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The base images; the first run on a machine makes them."""
-    ensure(engine, Settings(home=tmp_path_factory.mktemp("stack")), print)
+    ensure(engine, Settings(home=tmp_path_factory.mktemp("stack")), DEFAULT, print)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Third-party buildpacks on a real engine, classic and Cloud Native ones."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,18 @@ def test_a_cnb_buildpack_makes_layers_processes_and_an_environment(
     image = builds.engine.images.find(build.image or "")
     assert image is not None and image.labels["org.example.words"] == "many"
     assert image.command == ("words",)
+    about = json.loads(image.labels["io.buildpacks.lifecycle.metadata"])
+    (words,) = about["buildpacks"]
+    assert (words["key"], words["store"]) == ("test/words", {"metadata": {"runs": "kept"}})
+    shas = {layer["sha"] for layer in words["layers"].values() if layer["launch"]}
+    assert shas and shas | {each["sha"] for each in about["app"]} <= set(image.layers)
+    assert about["runImage"]["topLayer"] in image.layers
+    made = json.loads(image.labels["io.buildpacks.build.metadata"])
+    assert {each["type"]: each.get("buildpackID") for each in made["processes"]} == {
+        "web": "test/words", "worker": "test/words",
+    }  # fmt: skip
+    project = json.loads(image.labels["io.buildpacks.project.metadata"])
+    assert project["source"]["version"] == {"tree": "t"}
 
 
 def test_equal_sources_give_one_image_whatever_the_cache_holds(builds: Builds, pin: Pin) -> None:
@@ -104,6 +117,9 @@ def test_equal_sources_give_one_image_whatever_the_cache_holds(builds: Builds, p
     second = builds.succeed(files, [pin("cnb-words")])
     shutil.rmtree(builds.settings.home / "cache")
     cold = builds.succeed(files, [pin("cnb-words")])
+    said = builds.transcript(builds.newest())
+    assert 'Stored: runs = "kept"' in said, "by the label of the last image"
+    assert "Making the words" in said
     assert first.image == second.image == cold.image
     other = builds.succeed({**files, "words.txt": "other\n"}, [pin("cnb-words")])
     layers = [
@@ -146,3 +162,28 @@ def test_a_buildpack_that_cannot_be_used_is_refused(builds: Builds, pin: Pin, na
     refused = builds.fail({"words.txt": "x"}, [pin(name), pin("cnb-words")])
     assert refused.error_code == code and cause in (refused.error_cause or "")
     assert refused.error_fix and builds.containers() == []
+
+
+LAYER = "cd $CNB_LAYERS_DIR; mkdir odd; printf '[types]\\nlaunch = true\\n' >odd.toml; "
+LEFT = {
+    "a pipe": (LAYER + "mkfifo odd/pipe", "pipe in the layer me_inline/odd is a device, a pipe"),
+    "a link out": (
+        LAYER + "ln -s /platform/env/KEY odd/key", "is a link to /platform/env/KEY, which is not",
+    ),
+    "malformed TOML": ("echo x = >$CNB_LAYERS_DIR/launch.toml", "launch.toml is not valid TOML"),
+    "a layer without its folder": (
+        LAYER + "rmdir odd", "declares the layer odd, but made no folder",
+    ),
+    "flags at the top": (
+        "echo launch = true >$CNB_LAYERS_DIR/odd.toml", "`launch` at the top level",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_a_build_that_leaves_what_no_image_can_have_fails(builds: Builds, name: str) -> None:
+    script, cause = LEFT[name]
+    pin = {"kind": "inline", "name": "me/inline", "script": {"inline": script}}
+    deployment = builds.fail({"a.txt": "a", "Procfile": "web: true\n"}, [pin])
+    assert cause in (deployment.error_cause or "")
+    assert deployment.error_fix and builds.containers() == []

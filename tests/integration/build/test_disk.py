@@ -13,9 +13,11 @@ from sqlalchemy import select
 from hythe.build import prune
 from hythe.build.disk import Survey
 from hythe.build.governor import Governor
+from hythe.build.stack import recipe
 from hythe.build.stage import BuildStage
 from hythe.engine.port import ContainerSpec
-from hythe.model import App, Build, Deployment, Event, Release
+from hythe.model import App, Build, Deployment, Event, Release, Source
+from hythe.release.stage import ReleaseStage
 
 pytestmark = [pytest.mark.docker, pytest.mark.one_database("it is about images")]
 
@@ -70,6 +72,62 @@ def test_old_images_go_and_those_in_use_or_for_rollbacks_stay(builds: Builds, st
     assert survey is not None
     assert survey.apps[str(builds.app_id)].images == 3
     assert survey.engine == str(builds.engine.images.folder())
+
+
+def test_a_rollback_to_a_release_whose_image_was_pruned_builds_the_same_again(
+    builds: Builds, start: Start
+) -> None:
+    start()
+    made = []
+    for version in (1, 2):
+        made.append(builds.succeed(HELLO | {"version": str(version)}))
+        release(builds, made[-1], version)
+        kept = builds.source.with_name(f"v{version}")  # a source's folder is its own
+        builds.source.rename(kept)
+        with builds.database.write() as tx:
+            tx.get_one(Source, made[-1].source_id).path = f"sources/{kept.name}"
+    settings = replace(builds.settings, rollback_images=1, max_images=1)
+    Governor(settings, builds.database, builds.engine, builds.names).look(
+        time.time() + 2 * prune.YOUNG
+    )
+    lost = made[0].image or ""
+    assert builds.engine.images.find(lost) is None
+    with builds.database.write() as tx:
+        first = tx.scalars(select(Release).where(Release.version == 1)).one()
+        app = tx.get_one(App, builds.app_id)
+        rollback = make_deployment(tx, app, first, "built", "rollback").id
+    releases = ReleaseStage(settings, builds.database, builds.engine, builds.names, builds.vault)
+    releases._take(rollback, builds.app_id)
+    assert "The image of v1 is gone; building it again" in builds.transcript(rollback)
+    builds.wait(rollback, until=lambda each: each.status == "built" and each.build_id is not None)
+    assert builds.engine.images.find(lost) is not None, "equal files give an equal image"
+    with builds.database.read() as session:
+        assert session.get_one(Release, first.id).image == lost
+        serving = session.get_one(App, builds.app_id).serving_id
+        assert session.get_one(Deployment, serving).status == "live"
+
+
+def test_layers_that_an_apps_images_share_count_once(builds: Builds, start: Start) -> None:
+    start()
+    script = (
+        "cd $CNB_LAYERS_DIR; mkdir -p big; yes | head -c 5000000 >big/file;"
+        " printf '[types]\\nlaunch = true\\n' >big.toml"
+    )
+    pin = {"kind": "inline", "name": "me/big", "script": {"inline": script}}
+    images = [
+        builds.engine.images.find(builds.succeed(HELLO | {"n": str(n)}, [pin]).image or "")
+        for n in range(2)
+    ]
+    base = builds.engine.images.find(recipe().reference("run"))
+    assert base is not None and all(images)
+    own = [each.size - base.size for each in images if each]
+    pruner = Governor(builds.settings, builds.database, builds.engine, builds.names)
+    pruner.look(time.time())
+    survey = Survey.load(builds.settings)
+    assert survey is not None
+    taken = survey.apps[str(builds.app_id)].image_bytes
+    assert max(own) >= 5_000_000
+    assert max(own) <= taken < 1.1 * max(own), "the large layer is stored once"
 
 
 def test_a_cache_goes_by_age_but_not_under_a_build(builds: Builds, start: Start) -> None:

@@ -84,10 +84,16 @@ def test_a_version_that_does_not_exist_is_refused_with_those_that_do(builds: Bui
 
 def test_a_site_that_a_build_makes_is_served_without_node(builds: Builds) -> None:
     script = "mkdir -p dist && node -e \"console.log(require('cookie').serialize('b','2'))\""
-    fields = {"devDependencies": COOKIE, "scripts": {"build": f"{script} > dist/index.html"}}
+    scripts = {
+        "build": f"cat prebuilt && {script} > dist/index.html",
+        "heroku-prebuild": "echo before >prebuilt",
+        "heroku-cleanup": "cp prebuilt dist/after.txt",
+    }
+    fields = {"devDependencies": COOKIE, "scripts": scripts}
     build = builds.succeed({"package.json": package(**fields), "package-lock.json": lock(**fields)})
     with running(builds, build) as container:
         assert get(builds, container) == "b=2\n"
+        assert get(builds, container, "/after.txt") == "before\n"
     image = builds.engine.images.find(build.image or "")
     assert image
     assert "node_modules" not in saved_names(image.id)

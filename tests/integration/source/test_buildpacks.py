@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from gitservers import HttpServer, Upstream, http_server
 from integration.source.place import Place, eventually
+from sqlalchemy import select
 
-from hythe.model import App, ChosenBuildpack, Deployment, Source, Vault
+from hythe.model import App, ChosenBuildpack, Deployment, Event, Source, Vault
 from hythe.source.intake import Sent
 
 pytestmark = pytest.mark.one_database("it is about servers and trees")
@@ -98,6 +99,41 @@ def test_a_tarball_and_an_upload_are_pinned_by_their_files(
     _, source = deploy(place, app, {})
     assert [pin["tree"] for pin in source.buildpacks or ()] == [tree]
     assert "secret" not in str(source.buildpacks)
+
+
+def test_buildpacks_that_nothing_needs_are_let_go_with_a_reason(
+    place: Place, upstream: Upstream, server: HttpServer
+) -> None:
+    app = place.app()
+    with tarfile.open(place.folder / "pack.tgz", "w:gz") as tar:
+        (place.folder / "compile").write_text("#!/bin/sh\n")
+        tar.add(place.folder / "compile", "bin/compile")
+    packed = [(place.folder / "pack.tgz").read_bytes()]
+    unused = place.stage.intake.keep_buildpack(app, packed)
+    choose(place, app, kind="git", name=f"{server.url}/pack.git", ref=None)
+    released, first = deploy(place, app, {"n": "1"})
+    place.later.go_live(released)
+    for number in (2, 3):
+        upstream.commit({"more": str(number)}, "More")
+        deployment, _ = deploy(place, app, {"n": str(number)})
+        place.later.fail(deployment, "build")
+    upstream.commit({"more": "4"}, "More")
+    _, last = deploy(place, app, {"n": "4"})
+    place.stage.intake.prune(app.id)
+
+    def held() -> set[str]:
+        return {ref.rpartition("/")[2] for ref in place.refs(app) if "/buildpacks/" in ref}
+
+    assert held() == {first.trees[1], last.trees[1]}, "of a release, and on its way"
+    with place.database.read() as session:
+        events = session.scalars(select(Event).where(Event.kind == "disk.prune")).all()
+    gone = {event.data["tree"]: event.data["reason"] for event in events}
+    assert unused in gone and len(gone) == 3
+    assert set(gone.values()) == {"no release, deployment or choice of the app needs it"}
+    sent = place.stage.intake.keep_buildpack(app, packed)
+    choose(place, app, kind="upload", name="mine", tree=sent)
+    place.stage.intake.prune(app.id)
+    assert unused in held(), "it was chosen"
 
 
 @pytest.mark.parametrize(

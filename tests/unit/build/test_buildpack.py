@@ -8,6 +8,7 @@ from hythe.build.buildpack import Buildpack, Catalog, GroupMember, Order, catalo
 from hythe.build.detect import offers
 from hythe.build.share import folder
 from hythe.errors import BuildError
+from hythe.suite import SUITES
 
 
 def make(name: str, order: Order = ()) -> Buildpack:
@@ -111,6 +112,17 @@ def test_one_target_must_be_this_machines(tmp_path: Path, target: str, fits: boo
     else:
         with pytest.raises(BuildError, match="a/b is for"):
             read(tmp_path, "/cnb/x")
+
+
+def test_the_stack_that_a_target_is_for_is_named(tmp_path: Path) -> None:
+    target = '[[targets]]\n[[targets.distros]]\nname = "debian"\nversion = "13"\n'
+    (tmp_path / "buildpack.toml").write_text(GOOD + target)
+    for name in ("detect", "build"):
+        program(tmp_path / "bin" / name)
+    assert read(tmp_path, "/cnb/x", suite=SUITES["trixie"]).key == "a/b@1"
+    with pytest.raises(BuildError, match=r"a/b is for linux debian 13; .* debian 12") as raised:
+        read(tmp_path, "/cnb/x")
+    assert "BP_STACK=trixie" in raised.value.fix
 
 
 def program(path: Path) -> Path:

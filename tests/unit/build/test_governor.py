@@ -13,7 +13,7 @@ LONG_AGO = 315_532_801.0  # 1980, of every image that was assembled
 
 
 def held(app: int, build: int, identity: str) -> Held:
-    return Held(f"hythe-x/app{app}:b{build}", app, identity, (), 10, LONG_AGO, True)
+    return Held(f"hythe-x/app{app}:b{build}", app, identity, (), LONG_AGO, True)
 
 
 def test_an_image_is_as_old_as_the_last_build_that_made_it(database: Database) -> None:
@@ -25,7 +25,7 @@ def test_an_image_is_as_old_as_the_last_build_that_made_it(database: Database) -
         runs.ended_at = None
     images = [held(app.id, each.id, "same") for each in (first, again)]
     images += [held(app.id, other.id, "other"), held(app.id, runs.id, "new")]
-    images += [Held("hythe-x/app1-layers:b1", app.id, "layers", (), 10, 7.0, False)]
+    images += [Held("hythe-x/app1-layers:b1", app.id, "layers", (), 7.0, False)]
     with database.read() as session:
         dated = _dated(session, images, now().timestamp())
     days = [(now().timestamp() - each.made_at) / 86_400 for each in dated[:4]]

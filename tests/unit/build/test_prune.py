@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hythe.build import prune
 from hythe.build.prune import DAY, CacheHeld, Held, Removal, Rules, Stock, plan
 
 NOW = 1_000 * DAY
@@ -12,19 +13,21 @@ RULES = Rules(max_images=3, image_days=30, cache_days=30, budget=0)
 BASE = ("base",)
 
 
-def image(build: int, *, days: float, app: int = 1, deps: str = "d1", size: int = 110) -> Held:
+def image(build: int, *, days: float, app: int = 1, deps: str = "d1") -> Held:
     """An image with code: 10 bytes of its own, on 40 of dependencies, on a base of 60."""
-    layers = (*BASE, deps, f"code{app}.{build}")
-    return Held(f"app{app}:b{build}", app, f"id{app}.{build}", layers, size, NOW - days * DAY, True)
+    made = prune.layers((*BASE, deps, f"code{app}.{build}"), (60, 40, 10), 110)
+    return Held(f"app{app}:b{build}", app, f"id{app}.{build}", made, NOW - days * DAY, True)
 
 
 def layers(deps: str = "d1", *, days: float = 2, app: int = 1) -> Held:
     name = f"app{app}-layers:{deps}"
-    return Held(name, app, name, (*BASE, deps), 100, NOW - days * DAY, False)
+    made = prune.layers((*BASE, deps), (60, 40), 100)
+    return Held(name, app, name, made, NOW - days * DAY, False)
 
 
 def stock(*images: Held, kept: tuple[str, ...] = (), caches: tuple[CacheHeld, ...] = ()) -> Stock:
-    return Stock(images, caches, {1: kept, 2: kept}, {BASE: 60})
+    bases = [number for number, _ in prune.layers(BASE, (60,), 60)]
+    return Stock(images, caches, {1: kept, 2: kept}, bases)
 
 
 def names(removals: list[Removal]) -> list[str | None]:
@@ -67,6 +70,22 @@ def test_over_the_budget_the_oldest_go_first_until_it_is_kept() -> None:
     rules = replace(RULES, budget=100)
     assert names(plan(there, rules, NOW)) == ["app1:b1", None]
     assert names(plan(there, replace(rules, budget=555), NOW)) == ["app1:b1"]
+
+
+def test_a_layer_that_images_share_counts_once_and_goes_with_the_last() -> None:
+    one, two, other = image(1, days=60), image(2, days=50), image(3, days=40, deps="d2")
+    there = stock(one, two, other)
+    assert there.of_images() == there.of_images(1) == 10 + 10 + 40 + 10 + 40
+    assert [there.own(each) for each in (one, two, other)] == [10, 10, 50]
+    assert [each.size for each in plan(there, RULES, NOW)] == [10, 50, 50]
+    assert plan(there, RULES, NOW)[1].size == there.without(plan(there, RULES, NOW)[0]).own(two)
+
+
+def test_layers_are_the_same_on_the_same_layers_only() -> None:
+    one = prune.layers(("a", "b"), (1, 2), 3)
+    assert prune.layers(("a", "c"), (1, 2), 3)[0] == one[0]
+    assert prune.layers(("c", "b"), (1, 2), 3)[1] != one[1]
+    assert [size for _, size in prune.layers(("a", "b"), (), 3)] == [0, 3]
 
 
 def test_two_names_of_an_image_count_once() -> None:

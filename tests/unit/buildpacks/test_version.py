@@ -7,6 +7,8 @@ from hythe_buildpack.report import Stop
 from hythe_python import version
 from hythe_python.bytecode import compile_with
 
+from hythe.suite import SUITES
+
 STACK = "3.11.2"
 OTHERS = ["3.14.2", "3.13.9", "3.13.1", "3.12.8", "3.12.1", "3.11.9", "3.9.25"]
 
@@ -42,6 +44,13 @@ def test_the_stacks_python_where_it_fits_else_the_oldest_that_does(
 ) -> None:
     (tmp_path / name).write_text(content)
     assert chosen(tmp_path) == expected
+
+
+def test_what_needs_no_download_is_that_of_every_stack() -> None:
+    assert {each.name: each.python for each in SUITES.values()} == version.STACKS
+    assert version.without_download(STACK) == (
+        "3.11, 3.13 on the stack trixie (`hythe config:set BP_STACK=trixie`)"
+    )
 
 
 def test_the_version_file_counts_before_the_project(tmp_path: Path) -> None:

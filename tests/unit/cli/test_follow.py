@@ -59,6 +59,17 @@ def test_it_comes_back_where_it_was_and_says_that_the_app_is_gone() -> None:
     assert asked == ["n=5", "n=5&after=c2", "n=5&after=c2"]
 
 
+def test_lines_that_were_missed_are_told_beside_the_log(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    missed = b"event: missed\ndata: 1200 lines lost\n\n"
+    with serving(missed + event("log", text="one", cursor="c1")) as (it, _):
+        assert next(it.follow_logs("shop", 5))["text"] == "one"
+    said = capsys.readouterr()
+    assert said.err == " !    The log moved on faster than it was read: 1200 lines lost.\n"
+    assert said.out == ""
+
+
 def test_nobody_at_all_is_said_at_once() -> None:
     with serving() as (it, _):
         pass

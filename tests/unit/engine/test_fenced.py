@@ -4,7 +4,7 @@ from hythe.engine.fenced import CHANGES
 from hythe.engine.port import Images, Instances, Sessions
 
 LOOKS = {
-    Images: {"find", "list", "folder", "check_login", "assembles"},
+    Images: {"find", "list", "folder", "layer_sizes", "check_login", "assembles"},
     Instances: {"list", "get", "wait", "logs", "follow", "list_networks", "changes", "ping"},
     Sessions: {"has"},
 }

@@ -16,8 +16,9 @@ from hythe.engine.memory import Memory
 from hythe.engine.memory.instances import MemoryInstances
 from hythe.engine.memory.world import World
 from hythe.engine.port import Container, ContainerSpec, Engine
-from hythe.model import Database
+from hythe.model import Database, Vault
 from hythe.names import Names
+from hythe.observe.__main__ import unseal
 from hythe.observe.collect import Collector
 from hythe.observe.collection import Collection
 from hythe.observe.directory import Directory
@@ -69,6 +70,7 @@ class Machine:
     def __init__(self, settings: Settings, database: Database, folder: Path) -> None:
         self.settings = settings
         self.database = database
+        self.vault = Vault.open(settings.key_file)
         self.names = Names("abc123")
         self.memory = Memory()
         self.memory.images_add(IMAGE)
@@ -87,7 +89,7 @@ class Machine:
 
     def start(self) -> Running:
         engine = self.memory.engine.instances
-        running = Running(Collector(self.settings.home, lambda: engine))
+        running = Running(Collector(self.settings.home, lambda: engine, unseal(self.settings.home)))
         self.running.append(running)
         return running
 

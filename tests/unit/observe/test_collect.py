@@ -5,16 +5,21 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import make_app
+from builders import make_app, make_deployment
 from unit.observe.collecting import COUNTED, UNKNOWN, Machine, eventually
 
-from hythe.model import App, Database
+from hythe.model import App, Database, Deployment
 from hythe.observe import collect, collection, intake
+from hythe.observe.directory import Directory
+from hythe.observe.line import LogFilter
 from hythe.observe.store import LogStore
+from hythe.observe.transcripts import Transcripts
 from hythe.settings import Settings
+from hythe.transcript import Transcript
 
 pytestmark = pytest.mark.one_database("it is about log files")
 
@@ -124,6 +129,47 @@ def test_a_collector_that_is_killed_again_and_again_loses_and_repeats_nothing(
     machine.shows(*expected)
 
 
+def test_what_a_build_prints_arrives_once_and_is_shown_when_asked_for(machine: Machine) -> None:
+    with machine.database.write() as tx:
+        deployment = make_deployment(tx, tx.get_one(App, machine.app_id), status="building")
+    transcripts = Transcripts(machine.settings, machine.database)
+    transcript = Transcript.of(machine.settings, deployment.id)
+    transcript.step("Python app detected")
+    transcripts.announce(deployment.id, machine.app_id)
+    running = machine.start()
+    machine.shows("-----> Python app detected")
+    running.stop()
+    (machine.settings.log_dir / "checkpoint.json").unlink()
+    transcripts.announce(deployment.id, machine.app_id)  # the control plane started over, too
+    machine.start()
+    transcript.detail("installing")
+    with machine.database.write() as tx:
+        tx.get_one(Deployment, deployment.id).status = "failed"
+
+    def forgotten() -> bool:
+        transcripts.refresh()
+        return not list((machine.settings.home / "collect").glob("deployment-*"))
+
+    eventually(forgotten)
+    machine.shows("-----> Python app detected", "       installing")
+    (line,) = machine.reader.tail(machine.app_id, 1)
+    assert (line.source, line.instance, line.deployment) == ("build", "build", deployment.id)
+    assert machine.reader.tail(machine.app_id, 10, LogFilter(builds=False)) == []
+
+
+def test_full_segments_are_compressed(machine: Machine) -> None:
+    small = replace(machine.settings, log_bytes=1024 * 1024)
+    Directory(small, machine.database).refresh()
+    machine.start()
+    container = machine.container()
+    lines = [f"{number} " + "x" * 200 for number in range(10_000)]
+    machine.print(container, *lines)
+    folder = machine.settings.log_dir / "apps" / str(machine.app_id)
+    machine.shows(*lines)
+    eventually(lambda: len(list(folder.glob("*.log"))) == 1)
+    assert len(list(folder.glob("*.log.gz"))) >= 10
+
+
 def test_access_log_lines_arrive_and_are_not_repeated_after_a_crash(machine: Machine) -> None:
     path = machine.settings.log_dir / "router.log"
     line = 'at=info method=GET path="/" host={} request_id={} status=200'
@@ -138,7 +184,8 @@ def test_access_log_lines_arrive_and_are_not_repeated_after_a_crash(machine: Mac
         file.write(second + "\n")
     machine.start()
     machine.shows(first, second)
-    assert machine.reader.tail(machine.app_id, 1)[0].source == "router"
+    (found,) = machine.reader.tail(machine.app_id, 1)
+    assert (found.source, found.request_id) == ("router", "2")
 
 
 def test_a_domain_s_lines_arrive_as_soon_as_it_is_added(machine: Machine) -> None:

@@ -25,7 +25,7 @@ def test_each_app_is_told_with_its_hosts(directory: Directory, settings: Setting
     directory.refresh()
     hosts = {"shop.localhost": 1, "shop.example.com": 1, "blog.localhost": 2}
     assert Apps.load(settings.home) == Apps(
-        settings.log_bytes, frozenset({1, 2}), hosts, {"shop": 1, "blog": 2}
+        settings.log_bytes, 30, frozenset({1, 2}), hosts, (), {"shop": 1, "blog": 2}
     )
 
 

@@ -69,6 +69,10 @@ def test_an_app_without_a_log_has_no_lines(reader: LogReader) -> None:
         (LogFilter(source="platform"), ["d"]),
         (LogFilter(release="v2", source="app"), ["c"]),
         (LogFilter(deployment=9), ["c"]),
+        (LogFilter(text="c"), ["c"]),
+        (LogFilter(text='"'), []),
+        (LogFilter(since=0.5, until=1.5), ["a", "b", "c", "d"]),
+        (LogFilter(until=1.0), []),
         (LogFilter(), ["a", "b", "c", "d"]),
     ],
 )
@@ -142,3 +146,22 @@ def test_reading_a_log_that_was_removed_finds_nothing(store: LogStore, reader: L
     assert texts(lines) == ["one"]
     store.remove(1)
     assert reader.read(1, cursor) == ([], cursor)
+
+
+def test_a_request_is_found_by_its_id(store: LogStore, reader: LogReader) -> None:
+    """In the router's line it is a field; an app may print it."""
+    routed = [
+        LogLine(1.0, f"at=info request_id={name}", "router", source="router", request_id=name)
+        for name in ("abc-1", "abc-12")
+    ]
+    store.append(1, [*routed, line("handled abc-1"), line("handled abc")])
+    found = reader.tail(1, 10, LogFilter(request_id="abc-1"))
+    assert texts(found) == ["at=info request_id=abc-1", "handled abc-1"]
+    assert found[0].request_id == "abc-1"
+
+
+def test_builds_are_left_out_unless_they_are_asked_for(store: LogStore, reader: LogReader) -> None:
+    store.append(1, [line("a"), line("b", process="build", index=0, source="build")])
+    assert texts(reader.tail(1, 10, LogFilter(builds=False))) == ["a"]
+    assert texts(reader.tail(1, 10, LogFilter(builds=False, source="build"))) == ["b"]
+    assert texts(reader.tail(1, 10)) == ["a", "b"]

@@ -76,7 +76,7 @@ def kernel(
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     home = tmp_path / "home"
-    Apps(1024**2, frozenset({1}), {}, {"shop": 1}).save(home)
+    Apps(1024**2, 30, frozenset({1}), {}, (), {"shop": 1}).save(home)
     source(home, "c1", deployment=2)
     return home
 
@@ -150,7 +150,7 @@ def test_memory_near_its_limit_and_kills_are_told_once(home: Path, kernel: Kerne
 
 
 def sampler_bounds(home: Path) -> Any:
-    return sampler._Bounds(home / "logs", 1024**2)
+    return sampler._Bounds(home / "logs", 1024**2, 30)
 
 
 def test_the_newer_of_two_containers_of_one_name_counts(home: Path, kernel: Kernel) -> None:
@@ -165,7 +165,7 @@ def test_figures_of_an_app_that_is_gone_are_removed(home: Path, kernel: Kernel) 
     kernel.say(cpu=1.0, used=111)
     sampler = Sampler(home)
     sampler.look(END)
-    Apps(1024**2, frozenset(), {}, {}).save(home)
+    Apps(1024**2, 30, frozenset()).save(home)
     for number in (1, 2):
         sampler.look(END - 10 + LONG.step * number)
         assert figures.instances(home, 1) == (["web.1"] if number == 1 else [])

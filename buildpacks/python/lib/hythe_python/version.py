@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hythe_buildpack.report import stop
 
 from hythe_python import source
-from hythe_python.constraint import Constraint
+
+if TYPE_CHECKING:
+    from hythe_python.constraint import Constraint
 
 FILES = (".python-version", "runtime.txt")
 MISSPELT = (
@@ -21,6 +23,8 @@ END_OF_LIFE = {
     "2.7": "April 2020", "3.5": "September 2020", "3.6": "December 2021", "3.7": "June 2023",
     "3.8": "October 2024", "3.9": "October 2025", "3.10": "October 2026",
 }  # fmt: skip
+# Debian's own Python on each stack, which needs no download.
+STACKS = {"bookworm": "3.11", "trixie": "3.13"}
 _VERSION = re.compile(r"(?:c?python-?)?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.\*)?")
 
 
@@ -31,7 +35,7 @@ class Asked:
     place: str  # .python-version, `requires-python` in pyproject.toml
     text: str
     numbers: tuple[str, ...] = ()
-    constraint: Constraint | None = None
+    constraint: "Constraint | None" = None
 
     def allows(self, version: str) -> bool:
         if self.constraint is not None:
@@ -73,6 +77,16 @@ def refuse_old(asked: Asked) -> None:
     )
 
 
+def without_download(stack: str) -> str:
+    """What can always be had, for an app on the stack of this Python."""
+    elsewhere = (
+        f"{python} on the stack {name} (`hythe config:set BP_STACK={name}`)"
+        for name, python in STACKS.items()
+        if python != minor(stack)
+    )
+    return ", ".join((minor(stack), *elsewhere))
+
+
 def minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
@@ -98,6 +112,8 @@ def _constrained(
     value = document.get(table, {}).get(key)
     if value is None:
         return
+    from hythe_python.constraint import Constraint  # it loads `packaging`: 20 ms of every build
+
     try:
         yield Asked(place, str(value), constraint=Constraint(str(value)))
     except ValueError:

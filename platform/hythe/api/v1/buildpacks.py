@@ -103,8 +103,9 @@ async def upload_buildpack(
         tree = context.source.intake.keep_buildpack(row, blocks)
         sent = Reference(BuildpackPin("upload", name or f"upload {tree[:7]}", tree=tree))
         with context.database.write() as tx:
-            made = _row(context, sent)
-            return _add(tx, find_app(tx, app), made, index, replace, actor.name)
+            made, row = _row(context, sent), find_app(tx, app)
+            context.source.intake.repository(row).hold_buildpacks([tree])
+            return _add(tx, row, made, index, replace, actor.name)
 
     return await run_sync(take)
 
@@ -136,6 +137,30 @@ def clear_buildpacks(app: str, context: CurrentContext, actor: CurrentActor) -> 
         _save(tx, row, [], "buildpacks.clear", "Clear the buildpacks", actor.name)
 
 
+def wanted(context: Context, texts: Sequence[str]) -> list[Reference]:
+    """The buildpacks of a whole list, as a manifest has it. Raises BadBuildpack."""
+    found = [parse(text, http=context.settings.git_http) for text in texts]
+    for number, each in enumerate(found):
+        if each.pin.kind == "own":
+            _require_own(each.pin.name)
+        if any(other.pin.name == each.pin.name for other in found[:number]):
+            raise BadBuildpack(f"{each.pin.name} is listed twice.", "Keep one of them.")
+    return found
+
+
+def replace_all(
+    tx: Write, context: Context, app: App, found: Sequence[Reference], actor: str
+) -> None:
+    """Make them the app's own choice."""
+    for row in rows(tx, app.id):
+        tx.delete(row)
+    made = [_row(context, each) for each in found]
+    for row in made:
+        row.app_id = app.id
+    chosen = ", ".join(map(text_of, made)) or "what detection chooses"
+    _save(tx, app, made, "buildpacks.set", f"Build with {chosen}", actor)
+
+
 def _add(
     tx: Write, app: App, made: ChosenBuildpack, index: int | None, replace: bool, actor: str
 ) -> Items[BuildpackAnswer]:
@@ -149,7 +174,7 @@ def _add(
         raise Conflict(f"{app.name} has {MOST} buildpacks, the most that an app may have.")
     made.app_id = app.id
     found.insert(place, made)
-    return _save(tx, app, found, "buildpacks.add", f"Build with {_text(made)}", actor)
+    return _save(tx, app, found, "buildpacks.add", f"Build with {text_of(made)}", actor)
 
 
 def _save(
@@ -184,7 +209,7 @@ def _answers(found: Sequence[ChosenBuildpack]) -> Items[BuildpackAnswer]:
         items=[
             BuildpackAnswer(
                 index=number,
-                buildpack=_text(each),
+                buildpack=text_of(each),
                 kind=each.kind,
                 digest=each.tree,
                 created_at=each.created_at,
@@ -194,5 +219,6 @@ def _answers(found: Sequence[ChosenBuildpack]) -> Items[BuildpackAnswer]:
     )
 
 
-def _text(row: ChosenBuildpack) -> str:
+def text_of(row: ChosenBuildpack) -> str:
+    """As people write it."""
     return f"{row.name}#{row.ref}" if row.ref else row.name

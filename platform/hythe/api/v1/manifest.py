@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from hythe import names
 from hythe.api.auth import CurrentActor, needs
 from hythe.api.context import Context, CurrentContext
-from hythe.api.v1 import domains
+from hythe.api.v1 import buildpacks, domains
 from hythe.api.v1.apps import create, implied_host
 from hythe.api.v1.deployments import DeploymentAnswer, describe
 from hythe.api.v1.formation import resize
@@ -31,8 +31,10 @@ from hythe.manifest import (
 )
 from hythe.model import ENDED, App, ConfigVar, Deployment, Domain, Formation, Release, Source, Write
 from hythe.release.changes import current_release
+from hythe.source.buildpack import rows
 from hythe.source.giturl import GitUrl
 from hythe.source.intake import Prepared, Sent
+from hythe.suite import KEY
 from hythe.wire import place_of
 
 router = APIRouter(prefix="/apps/{app}/manifest", tags=["manifest"])
@@ -130,8 +132,10 @@ class _Matching:
         self._now = self._read() if self.app else Now()
         manifest.require(self._now.env, name)
         source, login = self._wanted_source()
+        self._buildpacks = buildpacks.wanted(context, [one.url for one in manifest.buildpacks])
+        wanted = [(each.pin.text, each.login) for each in self._buildpacks]
         host = implied_host(context.settings, App(name=name))
-        self.changes = difference(manifest, name, self._now, source, login, host)
+        self.changes = difference(manifest, name, self._now, source, login, host, wanted)
 
     def carry_out(
         self, tx: Write, app: App, prepared: Prepared | None, actor: str
@@ -139,7 +143,9 @@ class _Matching:
         """Make the changes; returns the deployment that they need, if they need one."""
         set_, unset = self._config()
         build = any(
-            change.path.startswith(("source", "processes", "healthchecks", "settings"))
+            change.path.startswith(
+                ("source", "processes", "healthchecks", "settings", "buildpacks", "stack")
+            )
             for change in self.changes
         )
         quantities = {
@@ -150,6 +156,8 @@ class _Matching:
         if quantities:
             resize(tx, self._context.settings, app, quantities, actor)
         self._change_domains(tx, app, actor)
+        if any(change.path.startswith("buildpacks.") for change in self.changes):
+            buildpacks.replace_all(tx, self._context, app, self._buildpacks, actor)
         changes = self._context.changes
         if build and prepared is not None:
             if set_ or unset:
@@ -163,6 +171,8 @@ class _Matching:
         set_: dict[str, str] = {}
         unset: list[str] = []
         for change in self.changes:
+            if change.path == "stack" and change.after is not None:
+                set_[KEY] = change.after
             if not change.path.startswith("env."):
                 continue
             key = change.path.removeprefix("env.")
@@ -204,6 +214,10 @@ class _Matching:
         config = session.scalars(select(ConfigVar).where(ConfigVar.app_id == app_id))
         formation = session.scalars(select(Formation).where(Formation.app_id == app_id))
         hosts = session.scalars(select(Domain.host).where(Domain.app_id == app_id))
+        chosen = [
+            (buildpacks.text_of(row), vault.unseal(row.login) if row.login else None)
+            for row in rows(session, app_id)
+        ]
         return Now(
             exists=True,
             source=describe_source(source) if source else None,
@@ -213,6 +227,7 @@ class _Matching:
             env={row.key: vault.unseal(row.value) for row in config},
             formation={row.process: row.quantity for row in formation},
             domains=frozenset(hosts),
+            buildpacks=chosen,
         )
 
     def _source(self) -> Source | None:

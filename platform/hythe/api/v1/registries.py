@@ -64,7 +64,8 @@ def login_registry(
     body: RegistryLogin, context: CurrentContext, actor: CurrentActor
 ) -> RegistryAnswer:
     if body.verify:
-        context.check_login(registry_host(body.host), Login(body.username, body.password))
+        login = Login(body.username, body.password)
+        context.engine.images.check_login(registry_host(body.host), login)
     with context.database.write() as tx:
         return _answer(log_in(tx, context.vault, body, actor.name))
 

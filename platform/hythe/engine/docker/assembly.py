@@ -32,15 +32,12 @@ class Assembly:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._possible: bool | None = None
 
     def possible(self) -> bool:
-        """Whether the image store is a graph driver's; asked once."""
-        if self._possible is None:
-            with speaking():
-                status = self._client.api.info().get("DriverStatus") or ()
-            self._possible = not any(CONTAINERD in str(pair) for pair in status)
-        return self._possible
+        """Whether the image store is a graph driver's."""
+        with speaking():
+            status = self._client.api.info().get("DriverStatus") or ()
+        return not any(CONTAINERD in str(pair) for pair in status)
 
     def make(self, base: str, layers: Sequence[Layer], ref: str, config: ImageConfig) -> str:
         """Make the image, or tag the one that is there; returns its id."""

@@ -140,6 +140,16 @@ class DockerImages:
         refs = (ref for image in images for ref in image.get("RepoTags") or ())
         return sorted(ref for ref in refs if ref.startswith(prefix))
 
+    def layer_sizes(self, ref: str) -> tuple[int, ...]:
+        with speaking():
+            try:
+                image = self._client.api.inspect_image(ref)  # type: ignore[no-untyped-call]
+                steps = self._client.api.history(ref)  # type: ignore[no-untyped-call]
+            except ImageNotFound:
+                return ()
+        sizes = [step["Size"] for step in reversed(steps)]  # they come newest first
+        return _of_layers(sizes, len(image["RootFS"].get("Layers") or ()))
+
     def folder(self) -> Path | None:
         with speaking():
             folder = Path(self._client.api.info()["DockerRootDir"])
@@ -149,6 +159,13 @@ class DockerImages:
         if image := self.find(ref):
             return image
         raise EngineError(f"The engine reported success, but has no {ref}.")
+
+
+def _of_layers(sizes: Sequence[int], count: int) -> tuple[int, ...]:
+    """The sizes of steps that made a layer; () where empty ones cannot be told from the others."""
+    if len(sizes) != count:  # steps such as ENV make none
+        sizes = [size for size in sizes if size]
+    return tuple(sizes) if len(sizes) == count else ()
 
 
 def _image(data: Mapping[str, Any]) -> Image:

@@ -16,7 +16,10 @@ def container_config(spec: ContainerSpec, group: str | None = None) -> dict[str,
         "Image": spec.image,
         "Env": [f"{key}={value}" for key, value in spec.env.items()],
         "Labels": dict(spec.labels),
-        "Tty": False,
+        "Tty": spec.tty,
+        "OpenStdin": spec.stdin,
+        "StdinOnce": spec.stdin,
+        "AttachStdin": spec.stdin,
         "StopTimeout": SHUTDOWN_SECONDS,
         "HostConfig": _host_config(spec) | ({"CgroupParent": group} if group else {}),
     }
@@ -53,6 +56,8 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         config["PidsLimit"] = limits.pids
     if spec.network:
         config["NetworkMode"] = spec.network
+    if spec.size:
+        config["ConsoleSize"] = list(spec.size)  # from API 1.42 on
     return config
 
 

@@ -38,7 +38,7 @@ class Memory(World):
     def log(self, name: str, line: str) -> None:
         """The container's program prints a line."""
         with self.lock:
-            self.box(name).log.append(line)
+            self.print(self.box(name), line)
             self.changed.notify_all()
 
     def lose_log(self, name: str) -> None:
@@ -61,6 +61,7 @@ class Memory(World):
             running = [box for box in self.boxes.values() if box.state in ("running", "restarting")]
             for box in running:
                 box.state, box.exit_code, box.finished_at = "exited", 137, self.clock()
+                self.hang_up(box)
             for box in running:
                 if box.spec.restart and not box.stopped:
                     self.come_back(box)

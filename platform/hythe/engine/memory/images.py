@@ -56,7 +56,9 @@ class MemoryImages:
                 raise ImageMissing(f"No such image: {base}")
             ids = (*below.layers, *(layer.diff_id for layer in layers))
             for number, layer in enumerate(layers, start=len(below.layers) + 1):
-                if layer.tar is None and not self._has_leading(ids[:number]):
+                if layer.tar is not None:
+                    self._world.layer_bytes[layer.diff_id] = layer.tar.stat().st_size
+                elif not self._has_leading(ids[:number]):
                     raise EngineError(f"The engine does not have the layer {layer.diff_id}.")
             facts = (ids, sorted((config.env or {}).items()), config.command, config.entrypoint)
             labels = sorted((config.labels or {}).items())
@@ -101,6 +103,12 @@ class MemoryImages:
     def list(self, prefix: str) -> Sequence[str]:
         with self._world.call("list_images"):
             return sorted(ref for ref in self._world.images if ref.startswith(prefix))
+
+    def layer_sizes(self, ref: str) -> tuple[int, ...]:
+        with self._world.call("layer_sizes"):
+            image = self._world.image(ref)
+            ids = image.layers if image else ()
+            return tuple(self._world.layer_bytes.get(each, 0) for each in ids)
 
     def folder(self) -> Path | None:
         with self._world.call("folder"):

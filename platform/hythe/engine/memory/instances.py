@@ -67,7 +67,7 @@ class MemoryInstances:
             if box is None or box.state != "running":
                 return
             box.stopped = True
-            code = self._world.program_of(box).on_term if signal == "SIGTERM" else KILLED
+            code = KILLED if signal == "SIGKILL" else self._world.program_of(box).on_term
             if code is not None:
                 self._world.end(box, code)
 
@@ -88,6 +88,7 @@ class MemoryInstances:
                 del self._world.boxes[box.id]
                 if box.state == "running":
                     box.state, box.exit_code = "dead", KILLED
+                    self._world.hang_up(box)
                 self._world.tell(box)
 
     def wait(self, container_id: str, timeout: float) -> int | None:

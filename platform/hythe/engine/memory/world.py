@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from hythe.engine.memory.feed import MemoryFeed
+from hythe.engine.memory.terminal import MemoryTerminal
 from hythe.engine.port import ContainerSpec, Image, State
 from hythe.errors import AddressTaken, EngineAway, EngineLacks
 
@@ -21,6 +22,7 @@ class Program:
     output: tuple[str, ...] = ()
     code: int | None = None  # None: it runs until it is stopped
     on_term: int | None = 143  # its exit code after SIGTERM; None: it ignores the signal
+    echo: bool = False  # it prints what it reads, and ends when that does
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Box:
     address: str | None = None
     stopped: bool = False  # on demand: the restart policy leaves it alone
     log: list[str] = field(default_factory=list)
+    terminals: list[MemoryTerminal] = field(default_factory=list)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -57,6 +60,7 @@ class World:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.images: dict[str, Image] = {}  # by reference
+        self.layer_bytes: dict[str, int] = {}  # of layers that came as a tar
         self.boxes: dict[str, Box] = {}  # by id
         self.networks: dict[str, Network] = {}
         self.rules: dict[str, tuple[int, ...]] = {}  # host ports by bridge prefix
@@ -132,10 +136,19 @@ class World:
         box.state, box.exit_code, box.finished_at = "running", None, None
         box.started_at = self.clock()
         program = self.program_of(box)
-        box.log.extend(program.output)
+        for terminal in box.terminals:
+            terminal.running = True
+        self.print(box, *program.output)
         self.tell(box)
         if program.code is not None:
             self.end(box, program.code)
+        elif program.echo and any(terminal.ended_input for terminal in box.terminals):
+            self.end(box, 0)
+
+    def print(self, box: Box, *lines: str) -> None:
+        box.log.extend(lines)
+        for terminal in box.terminals:
+            terminal.show("".join(f"{line}\n" for line in lines).encode())
 
     def end(self, box: Box, code: int) -> None:
         """Its program ends: now, or late."""
@@ -148,9 +161,16 @@ class World:
         if box.state not in ("running", "restarting"):
             return
         box.state, box.exit_code, box.finished_at = "exited", code, self.clock()
+        self.hang_up(box)
         self.tell(box)
         if box.spec.restart and not box.stopped:
             self._restart(box)
+
+    def hang_up(self, box: Box) -> None:
+        """Whoever is attached sees the end of the output."""
+        terminals, box.terminals = box.terminals, []
+        for terminal in terminals:
+            terminal.end()
 
     def _restart(self, box: Box) -> None:
         """What ends by itself would loop for ever: `settle` lets it run once more."""

@@ -85,6 +85,12 @@ def test_logs(hythe: Hythe, plane: ControlPlane, shop: App) -> None:
     assert hythe("logs", "-p", "worker").out == ""
     assert json.loads(hythe("logs", "--json").out)[0]["text"] == "one"
     assert hythe("logs", "-s", "moon").code == 2
+    assert hythe("logs", "--text", "tw").out.endswith("two\n")
+    assert hythe("logs", "-r", "7", "--since", "2023-11-14T22:13:20Z", "-n", "1").out
+    assert hythe("logs", "--since", "10m").out == ""
+    assert hythe("logs", "--until", "10m", "-n", "1").out.endswith("two\n")
+    assert hythe("logs", "--request-id", "abc").out == ""
+    assert hythe("logs", "--since", "yesterday").code == 2
 
 
 def test_tail_goes_on_until_its_reader_has_enough(

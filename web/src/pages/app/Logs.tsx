@@ -130,6 +130,7 @@ function address(app: string, from: string): string {
   const only = new URLSearchParams({ n: String(HISTORY) })
   if (from.startsWith('@')) only.set('source', from.slice(1))
   else if (from) only.set('process', from)
+  else only.set('source', 'all') // with builds
   return `/v1/apps/${app}/logs/follow?${only.toString()}`
 }
 
