@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from hythe import logs
+from hythe import __version__, logs
 from hythe.api.app import create_app
 from hythe.api.context import Context
 from hythe.api.server import Server, open_plain, open_tls
@@ -21,7 +21,9 @@ from hythe.model.lead import Lead
 from hythe.names import Names
 from hythe.observe.collection import Collection
 from hythe.observe.directory import Directory
+from hythe.observe.noticing import Noticing
 from hythe.observe.reader import LogReader
+from hythe.observe.scaler import Scaler
 from hythe.observe.store import LogStore
 from hythe.observe.transcripts import Transcripts
 from hythe.release.changes import ReleaseChanges
@@ -154,6 +156,9 @@ def _stages(
         say=store.say,
         announce=directory.refresh,
         isolate=isolate,
+        looks=[Noticing(settings, database).look, Scaler(settings, database).look],
         forget=[build.forget, release.forget, one_offs.forget, directory.forget, store.remove],
     )
+    with database.write() as tx:
+        tx.note("platform.start", f"The control plane {__version__} started")
     return [run_stage, one_offs, release, source, build]

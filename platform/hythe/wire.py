@@ -8,14 +8,18 @@ the table, and then sends what changes; the router reports once all its workers 
 at least once a second (its lease), and as soon as a retired target has no request in flight.
 
     router  -> control  {"type": "hello", "router": ID, "workers": N, "version": [E, S] | null,
-                         "changes": true}
+                         "changes": true, "activity": true}
     control -> router   {"type": "table", "table": {...}}
     control -> router   {"type": "change", "after": [E, S], "version": [E, S],
                          "routes": [...], "gone": [APP, ...]}
     router  -> control  {"type": "report", "version": [E, S], "in_flight": {TARGET_ID: N, ...},
+                         "waiting": [APP, ...], "served": [APP, ...],
                          "watched": {WATCH: {RELEASE: {"requests": N, "failed": N,
                                      "errors": {CODE: N}, "times": {MICROSECONDS: N}}}}}
     router  -> control  {"type": "refused", "version": [E, S] | null, "reason": TEXT}
+
+In `waiting` are the apps of which requests are held, told as soon as the first one is; in `served`
+those of which requests have ended since the last report. A router that tells them says `activity`.
 
 A change goes only to a router that said `changes`, and counts only on top of the version in
 `after`; a router that has another says hello again, and gets the whole table.

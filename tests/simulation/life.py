@@ -105,7 +105,7 @@ class Life:
             settings.control_socket,
             lambda: self.loop.routers_changed(),
             lambda version: self.publisher.overtake(version),
-            clock,
+            clock=clock,
         )
         self.publisher = Publisher(settings, self.database, vault, epoch, self.routers.send)
         self.applier = Applier(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
 from hythe import __version__
@@ -12,6 +13,7 @@ from hythe.api.gate import Gate
 from hythe.api.v1 import (
     account,
     apps,
+    autoscale,
     buildpacks,
     builds,
     certificates,
@@ -22,11 +24,13 @@ from hythe.api.v1 import (
     disk,
     domains,
     drains,
+    events,
     explanation,
     formation,
     instances,
     logs,
     manifest,
+    metrics,
     process_settings,
     registries,
     releases,
@@ -34,6 +38,7 @@ from hythe.api.v1 import (
     runs,
     session,
     setup,
+    sleep,
     state,
     tokens,
     traffic,
@@ -42,8 +47,8 @@ from hythe.observe.pulse import LONG_SECONDS, silence
 
 NOUNS = (
     state, apps, manifest, config, deployments, deploy, builds, releases, formation,
-    process_settings, instances, runs, explanation, buildpacks, domains, routing, traffic,
-    certificates, deploy_keys, logs, drains, registries, disk,
+    process_settings, instances, runs, explanation, autoscale, sleep, buildpacks, domains, routing,
+    traffic, metrics, certificates, deploy_keys, logs, drains, events, registries, disk,
     session, setup, tokens, account,
 )  # fmt: skip
 
@@ -87,6 +92,13 @@ def endpoints() -> FastAPI:
     app.include_router(v1)
     app.include_router(git.router)
     app.add_api_route("/healthz", healthz, tags=["health"], summary="Say that it is up")
+    app.add_api_route(
+        "/metrics",
+        prometheus,
+        tags=["metrics"],
+        summary="Metrics of all apps, for Prometheus",
+        response_class=PlainTextResponse,
+    )
     problems.install(app)
     return app
 
@@ -95,6 +107,13 @@ def healthz(context: CurrentContext) -> dict[str, str]:
     role = "leader" if context.leads() else "stand-by"
     collector = "away" if silence(context.settings.home) > LONG_SECONDS else "works"
     return {"status": "ok", "version": __version__, "role": role, "collector": collector}
+
+
+def prometheus(context: CurrentContext) -> PlainTextResponse:
+    from hythe.api.prometheus import page  # few installations have one that asks
+
+    kind = "text/plain; version=0.0.4; charset=utf-8"
+    return PlainTextResponse("".join(page(context)), media_type=kind)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -40,7 +40,7 @@ PLACEHOLDER = "%CSP_NONCE%"
 ENCODINGS = {"br": ".br", "gzip": ".gz"}  # what the build compresses ahead, best first
 IMMUTABLE = "public, max-age=31536000, immutable"
 
-_API = re.compile(r"/(v\d+|healthz)(/|$)")
+_API = re.compile(r"/(v\d+|healthz|metrics)(/|$)")
 
 ABSENT = """<!doctype html><title>Hythe</title>
 <h1>The dashboard is not built</h1>

@@ -32,6 +32,13 @@ def request(tx: Write, build: Build, actor: str) -> None:
 def carry_out(settings: Settings, tx: Write, deployment: Deployment, build: Build) -> None:
     """Write down that a build of which nothing is left was canceled, with its deployment."""
     error = BuildCanceled(f"{build.canceled_by} canceled the build.")
+    tx.note(
+        "build.canceled",
+        f"Build {build.id} has ended: {error.cause}",
+        app_id=build.app_id,
+        build=build.id,
+        deployment=deployment.id,
+    )
     for row in (deployment, build):
         row.status, row.ended_at = "canceled", now()
         row.error_code, row.error_cause, row.error_fix = error.code, error.cause, error.fix

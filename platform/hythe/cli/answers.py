@@ -1,6 +1,6 @@
 """The shapes of the API's answers; a test holds them against the API's own document."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 
 class App(TypedDict):
@@ -9,6 +9,7 @@ class App(TypedDict):
     git_url: str
     deploy_branch: str
     release: int | None
+    state: str
     created_at: str
 
 
@@ -28,6 +29,40 @@ class Traffic(TypedDict):
     p50: float
     p95: float
     p99: float
+
+
+class Rate(TypedDict):
+    at: str
+    requests: float
+    failed: float
+    p50: float
+    p95: float
+    p99: float
+    in_flight: int
+
+
+class Usage(TypedDict):
+    name: str
+    at: str
+    cpu: float
+    memory: float
+    limit: float
+    received: float
+    sent: float
+    restarts: int
+    oom_kills: int
+
+
+class Metrics(TypedDict):
+    traffic: Rate | None
+    instances: list[Usage]
+
+
+class Series(TypedDict):
+    name: str
+    step: int
+    fields: list[str]
+    points: list[list[float]]
 
 
 class Source(TypedDict):
@@ -243,6 +278,20 @@ class Instance(TypedDict):
     retry_at: str | None
 
 
+class Autoscale(TypedDict):
+    process: str
+    low: int
+    high: int
+    p95: float | None
+    cpu: int | None
+
+
+class Sleep(TypedDict):
+    after: int | None
+    state: str
+    since: str | None
+
+
 class Run(TypedDict):
     name: str
     number: int
@@ -297,6 +346,17 @@ class Log(TypedDict):
     request_id: str
     text: str
     cursor: str
+
+
+class Event(TypedDict):
+    id: int
+    at: str
+    kind: str
+    app: str | None
+    actor: str
+    message: str
+    fix: str | None
+    data: dict[str, Any]
 
 
 class Drain(TypedDict):

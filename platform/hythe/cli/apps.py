@@ -20,7 +20,7 @@ def list_apps(as_json: JsonOption = False) -> None:
     if as_json:
         return print_json(apps)
     for app in apps:
-        print(app["name"])
+        print(app["name"] + (" (asleep)" if app["state"] == "asleep" else ""))
     if not apps:
         print("No apps yet. Create one: `hythe apps:create`.", file=sys.stderr)
 

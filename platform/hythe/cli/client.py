@@ -12,7 +12,7 @@ from hythe.cli.failure import Away, Failure, OutOfReach
 from hythe.cli.output import warn
 
 if TYPE_CHECKING:
-    from hythe.cli.transport import Transport
+    from hythe.cli.transport import Event, Transport
     from hythe.cli.websocket import WebSocket
 
 PATIENCE_SECONDS = 60.0
@@ -64,6 +64,27 @@ class Client:
         body = {"quantities": quantities}
         answer = self._http.request("PATCH", _app(app, "formation"), body)
         return cast(list[answers.Process], answer["items"])
+
+    def autoscales(self, app: str) -> list[answers.Autoscale]:
+        return cast(list[answers.Autoscale], self._items(_app(app, "autoscale")))
+
+    def autoscale(self, app: str, process: str, body: dict[str, Any]) -> answers.Autoscale:
+        path = _app(app, "autoscale", process)
+        return cast(answers.Autoscale, self._http.request("PUT", path, body))
+
+    def scale_by_hand(self, app: str, process: str) -> list[answers.Autoscale]:
+        answer = self._http.request("DELETE", _app(app, "autoscale", process))
+        return cast(list[answers.Autoscale], answer["items"])
+
+    def sleep(self, app: str) -> answers.Sleep:
+        return cast(answers.Sleep, self._http.request("GET", _app(app, "sleep")))
+
+    def let_sleep(self, app: str, after: int) -> answers.Sleep:
+        path = _app(app, "sleep")
+        return cast(answers.Sleep, self._http.request("PUT", path, {"after": after}))
+
+    def keep_awake(self, app: str) -> answers.Sleep:
+        return cast(answers.Sleep, self._http.request("DELETE", _app(app, "sleep")))
 
     def instances(self, app: str) -> list[answers.Instance]:
         return cast(list[answers.Instance], self._items(_app(app, "instances")))
@@ -211,6 +232,15 @@ class Client:
     def traffic(self, app: str) -> answers.Traffic:
         return cast(answers.Traffic, self._http.request("GET", _app(app, "traffic")))
 
+    def metrics(self, app: str) -> answers.Metrics:
+        return cast(answers.Metrics, self._http.request("GET", _app(app, "metrics")))
+
+    def series(self, app: str, name: str, seconds: float) -> answers.Series:
+        """What was measured in the last so many seconds."""
+        since = time.time() - seconds
+        path = _app(app, "metrics", name)
+        return cast(answers.Series, self._http.request("GET", path, since=since))
+
     def change_routing(
         self, app: str, mode: str | None, settings: dict[str, str | None]
     ) -> answers.Routing:
@@ -253,23 +283,22 @@ class Client:
 
         Raises Failure when the app is destroyed, Away when nobody answers for a minute.
         """
-        place, away_since = "", 0.0
-        while True:
-            try:
-                path = _app(app, "logs", "follow")
-                for event in self._http.events(path, n=n, after=place or None, **only):
-                    place, away_since = event.id or place, 0.0
-                    if event.kind == "gone":
-                        raise Failure(f"{app} was destroyed meanwhile.", "List apps: `hythe apps`.")
-                    if event.kind == "missed":
-                        warn(f"The log moved on faster than it was read: {event.data}.")
-                    if event.kind == "log":
-                        yield cast(answers.Log, json.loads(event.data))
-            except Away:
-                away_since = away_since or time.monotonic()
-                if not place or time.monotonic() - away_since > PATIENCE_SECONDS:
-                    raise
-            time.sleep(AGAIN_SECONDS)
+        for event in self._followed(_app(app, "logs", "follow"), n=n, **only):
+            if event.kind == "gone":
+                raise Failure(f"{app} was destroyed meanwhile.", "List apps: `hythe apps`.")
+            if event.kind == "missed":
+                warn(f"The log moved on faster than it was read: {event.data}.")
+            if event.kind == "log":
+                yield cast(answers.Log, json.loads(event.data))
+
+    def events(self, n: int, **only: str | None) -> list[answers.Event]:
+        return cast(list[answers.Event], self._items("/v1/events", n=n, **only))
+
+    def follow_events(self, n: int, **only: str | None) -> Iterator[answers.Event]:
+        """The newest events and new ones, through restarts of the control plane."""
+        for event in self._followed("/v1/events/follow", n=n, **only):
+            if event.kind == "event":
+                yield cast(answers.Event, json.loads(event.data))
 
     def drains(self, app: str) -> list[answers.Drain]:
         return cast(list[answers.Drain], self._items(_app(app, "drains")))
@@ -296,6 +325,20 @@ class Client:
 
     def create_setup_link(self) -> answers.SetupLink:
         return cast(answers.SetupLink, self._http.request("POST", "/v1/setup/link"))
+
+    def _followed(self, path: str, **query: Any) -> Iterator["Event"]:
+        """The events of a stream, resumed where it ended; raises Away after a minute of silence."""
+        place, away_since = "", 0.0
+        while True:
+            try:
+                for event in self._http.events(path, **query, after=place or None):
+                    place, away_since = event.id or place, 0.0
+                    yield event
+            except Away:
+                away_since = away_since or time.monotonic()
+                if not place or time.monotonic() - away_since > PATIENCE_SECONDS:
+                    raise
+            time.sleep(AGAIN_SECONDS)
 
     def _items(self, path: str, **query: Any) -> list[Any]:
         items: list[Any] = self._http.request("GET", path, **query)["items"]

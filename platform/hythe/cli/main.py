@@ -11,6 +11,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     account,
     apply,
     apps,
+    autoscale,
     buildpacks,
     builds,
     certs,
@@ -19,8 +20,10 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     disk,
     domains,
     drains,
+    events,
     logs,
     machine,
+    metrics,
     programs,
     ps,
     ps_settings,
@@ -29,6 +32,7 @@ from hythe.cli import (  # noqa: F401 - importing registers the commands
     routing,
     run,
     setup,
+    sleep,
     tokens,
 )
 from hythe.cli.failure import Failure

@@ -51,11 +51,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     grid = Table(*headings, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         grid.add_row(*row)
-    console = Console(highlight=False, markup=False)
-    if console.is_terminal:
-        console.print(grid)
-    else:
-        console.print(grid, width=10_000, no_wrap=True, crop=False)
+    width = None if sys.stdout.isatty() else 10_000
+    Console(highlight=False, markup=False, width=width).print(grid)
 
 
 def time_of(text: str) -> datetime:
@@ -70,6 +67,15 @@ def span(since: str) -> str:
         if seconds >= size:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def span_of(text: str) -> float | None:
+    """The seconds of `90s`, `30m`, `6h` or `7d`; None when it is not one."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isdecimal() or len(number) > 9:
+        return None
+    return float(int(number) * units[unit])
 
 
 def day(text: str) -> str:

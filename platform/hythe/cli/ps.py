@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
-from hythe.cli.answers import Instance, Process, Run
+from hythe.cli.answers import Instance, Process, Run, Usage
 from hythe.cli.client import Client, connect
 from hythe.cli.failure import Misuse
+from hythe.cli.metrics import usage
 from hythe.cli.output import doing, print_json, span
 from hythe.cli.registry import AppOption, JsonOption, chosen, cli
+from hythe.cli.sleep import said
 from hythe.cli.waiting import until_live
 
 _CHANGE = re.compile(r"([A-Za-z0-9_-]+)(=-?|[+-])(\d+)")
@@ -30,6 +32,7 @@ def list_instances(app: AppOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         return print_json(instances)
     formation = {item["process"]: item for item in client.formation(name)}
+    used = {each["name"]: each for each in client.metrics(name)["instances"]}
     first = True
     for process, group in groupby(instances, key=lambda instance: instance["process"]):
         if not first:
@@ -37,13 +40,16 @@ def list_instances(app: AppOption = None, as_json: JsonOption = False) -> None:
         first = False
         print(_heading(process, formation.get(process)))
         for instance in group:
-            print(_line(instance))
+            print(_line(instance, used.get(instance["name"])))
     runs = [run for run in client.runs(name, RUNS) if run["state"] != "ended"]
     if runs:
         print("\n=== run: one-off runs" if instances else "=== run: one-off runs")
         for run in reversed(runs):
             print(_run_line(run))
-    if not instances and not runs:
+    asleep = said(client.sleep(name))
+    if asleep:
+        print(f"{name} {asleep}.")
+    elif not instances and not runs:
         print("Nothing runs. Deploy: `git push hythe main`; scale: `hythe ps:scale web=1`.")
 
 
@@ -127,10 +133,12 @@ def _heading(process: str, wanted: Process | None) -> str:
     return f"=== {process} ({quantity})" + (f": {command}" if command else "")
 
 
-def _line(instance: Instance) -> str:
+def _line(instance: Instance, used: Usage | None) -> str:
     line = f"{instance['name']}: {instance['state']} for {span(instance['since'])}"
     if instance["release"]:
         line += f" (v{instance['release']})"
+    if instance["state"] == "up" and used is not None:
+        line += f", {usage(used)}"
     if instance["state"] == "crashed":
         line += f", crashed {instance['crashes']} times, last exit code {instance['exit_code']}"
     return line

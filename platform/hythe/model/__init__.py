@@ -2,6 +2,7 @@
 
 from hythe.model.app import (
     App,
+    Autoscale,
     ChosenBuildpack,
     ConfigVar,
     DeployKey,
@@ -9,6 +10,7 @@ from hythe.model.app import (
     Drain,
     Formation,
     Routing,
+    Sleep,
 )
 from hythe.model.base import Base, now
 from hythe.model.certificate import Certificate
@@ -24,6 +26,7 @@ from hythe.vault import Vault
 __all__ = [
     "ENDED",
     "App",
+    "Autoscale",
     "Base",
     "Bell",
     "Build",
@@ -44,6 +47,7 @@ __all__ = [
     "Routing",
     "Run",
     "SetupCode",
+    "Sleep",
     "Source",
     "Table",
     "Token",

@@ -112,6 +112,36 @@ class ChosenBuildpack(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class Autoscale(Base):
+    """Between how many instances a process type is scaled, and by what: p95 or cpu."""
+
+    __tablename__ = "autoscales"
+    __table_args__ = (UniqueConstraint("app_id", "process"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"))
+    process: Mapped[str]
+    low: Mapped[int]
+    high: Mapped[int]
+    p95: Mapped[float | None]  # seconds
+    cpu: Mapped[int | None]  # percent of an instance's limit
+    changed_at: Mapped[datetime | None]  # when the formation was last changed by it
+
+
+class Sleep(Base):
+    """An app whose web instances stop when no request comes for a while; the next one wakes it.
+
+    awake -> drowsy (requests are held, instances still run) -> asleep -> awake.
+    """
+
+    __tablename__ = "sleeps"
+
+    app_id: Mapped[int] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True)
+    after: Mapped[int]  # seconds without a request
+    state: Mapped[str] = mapped_column(default="awake")
+    since: Mapped[datetime] = mapped_column(default=now)  # of the state
+
+
 class Routing(Base):
     """How the router handles an app's requests; without a row as it does by default."""
 

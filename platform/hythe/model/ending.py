@@ -31,6 +31,7 @@ def fail(tx: Write, deployment: Deployment, reason: Reason) -> None:
         app_id=deployment.app_id,
         deployment=deployment.id,
         code=reason.code,
+        fix=reason.fix,
     )
     tx.poke(deployment.app_id)
 

@@ -13,6 +13,7 @@ from hythe import logs
 from hythe.engine.port import Instances
 from hythe.observe.collect import Collector
 from hythe.observe.pulse import HANG_SECONDS
+from hythe.observe.sampler import Sampler
 
 log = logs.get("hythe.observe")
 
@@ -64,8 +65,11 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: collector.stop())
     gc.freeze()
+    sampler = Sampler(home)
+    sampler.start()
     log.info("log collector ready", home=home)
     collector.run()
+    sampler.stop()
     log.info("log collector stopped")
     return 0
 

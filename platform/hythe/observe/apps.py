@@ -26,6 +26,7 @@ class Apps:
     ids: frozenset[int] = frozenset()
     hosts: dict[str, int] = field(default_factory=dict)  # "shop.localhost", "a.example/b": app id
     drains: tuple[DrainPlace, ...] = ()
+    names: dict[str, int] = field(default_factory=dict)  # "shop": app id
 
     @classmethod
     def load(cls, home: Path) -> "Apps | None":
@@ -38,6 +39,7 @@ class Apps:
                 frozenset(document["ids"]),
                 document["hosts"],
                 tuple(DrainPlace(**drain) for drain in document.get("drains", ())),
+                document.get("names", {}),
             )
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None

@@ -58,4 +58,5 @@ class Directory:
         self._gone &= ids  # an id may be given again
         kept = self._settings.log_bytes, self._settings.log_days
         places = [DrainPlace(key, app, name, url.decode()) for key, app, name, url in drains]
-        return Apps(*kept, ids - self._gone, hosts, tuple(places))
+        names = {name: app_id for app_id, name, gone in apps if gone is None}
+        return Apps(*kept, ids - self._gone, hosts, tuple(places), names)

@@ -64,10 +64,12 @@ class Census:
         self.totals: dict[str, Total] = {}  # by app; "" is what no route was for
         self._watched: dict[str, dict[str, Total]] = {}  # by watch and release
         self._gauges: dict[int, dict[str, int]] = {}  # of each worker
+        self.served: set[str] = set()  # apps that had requests; whoever reports it empties it
 
     def take(self, worker: int, message: dict[str, Any]) -> None:
         for app, counts in message["apps"].items():
             self.totals.setdefault(app, Total()).add(counts)
+            self.served.add(app)
         for word, releases in message.get("watched", {}).items():
             watch = self._watched.setdefault(word, {})
             for release, counts in releases.items():
@@ -106,7 +108,8 @@ class State:
 
 
 def as_json(census: Census, state: State) -> dict[str, Any]:
-    """For the control plane: all apps that had requests, times in seconds."""
+    """For the control plane and the collector: all apps that had requests, times in seconds; in
+    `times` requests by the microseconds that they stayed below."""
     return {
         "version": state.version,
         "routes": state.routes,
@@ -122,6 +125,7 @@ def as_json(census: Census, state: State) -> dict[str, Any]:
                 "errors": total.errors,
                 **dict(zip(COUNTERS, total.counters, strict=True)),
                 **{f"p{round(100 * q)}": total.seconds(q) for q in QUANTILES},
+                "times": {upper_bound(i): n for i, n in enumerate(total.buckets) if n},
             }
             for app, total in sorted(census.totals.items())
         },

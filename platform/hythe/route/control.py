@@ -6,7 +6,7 @@ The control plane's silence changes nothing: what is routed is the last table.
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +92,21 @@ class ControlLink:
         except LinkClosed as error:
             self._drop(str(error))
 
-    def report(self, version: Version, in_flight: dict[str, int], watched: dict[str, Any]) -> bool:
+    def report(
+        self,
+        version: Version,
+        in_flight: dict[str, int],
+        watched: dict[str, Any],
+        waiting: Collection[str] = (),
+        served: Collection[str] = (),
+    ) -> bool:
         """Send a report, see wire.py; false when it has to wait, as the link is away or full."""
         if self._link is None or self._link.pending:
             return False
+        message: dict[str, Any] = {"type": "report", "version": version, "in_flight": in_flight}
+        message |= {"waiting": sorted(waiting), "served": sorted(served)}
         try:
-            report = {"type": "report", "version": version, "in_flight": in_flight}
-            self._link.send({**report, "watched": watched} if watched else report)
+            self._link.send({**message, "watched": watched} if watched else message)
         except LinkClosed as error:
             self._drop(str(error))
             return False

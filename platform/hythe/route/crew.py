@@ -2,9 +2,10 @@
 
     master -> worker  {"type": "change", ...} as in wire.py | {"type": "stop"}
                       {"type": "log"}, with an open file
-    worker -> master  {"type": "state", "version": [E, S], "in_flight": {TARGET_ID: N, ...}}
+    worker -> master  {"type": "state", "version": [E, S], "in_flight": {TARGET_ID: N, ...},
+                       "waiting": [APP, ...]}
                       {"type": "counts", "apps": {APP: {...}}, "watched": {...}, "clients": N,
-                       "held": N}
+                        "held": N}
 
 A worker is forked with the master's table, so it never accepts before it has one. It is sent the
 next change when it has applied the last; what came meanwhile is joined to one.
@@ -47,6 +48,7 @@ class Member:
         self.applied = version
         self.unsent: set[str] = set()  # apps that changed since the last change was sent
         self.in_flight: dict[str, int] = {}
+        self.waiting: list[str] = []
         self.started_at = now
         self.heard_at = now
         self.told = False  # it accepts connections
@@ -104,6 +106,10 @@ class Crew:
             for target, count in member.in_flight.items():
                 total[target] = total.get(target, 0) + count
         return total
+
+    def waiting(self) -> set[str]:
+        """The apps of which requests are held."""
+        return {app for member in self.members for app in member.waiting}
 
     # Starting and stopping
 
@@ -266,6 +272,7 @@ class Crew:
         epoch, sequence = message["version"]
         member.applied = (epoch, sequence)
         member.in_flight = message["in_flight"]
+        member.waiting = message.get("waiting", [])  # one of the program before tells none
         if not member.told:
             member.told = True
             self.relieve()

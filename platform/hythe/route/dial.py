@@ -127,6 +127,8 @@ class Dial:
             self._wait_until = now + route.rules.hold
             proxy.table.tally(route).count(QUEUED)
             waiting.add(self)
+            if self._holds and len(waiting) == 1:
+                proxy.table.news()
         self._waiting = waiting
         exchange.touch(self._wait_until - now)
 

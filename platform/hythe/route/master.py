@@ -103,7 +103,7 @@ class Master:
         )
         self._tables = Tables(options, self._crew.changed, self._greet)
         self._ledger = self._tables.ledger
-        self._reported: tuple[Version, dict[str, int]] | None = None
+        self._reported: tuple[Version, dict[str, int], set[str]] | None = None
         self._tick_at = 0.0
         self._trial: subprocess.Popen[bytes] | None = None  # of a new program
         self._stop_at: float | None = None  # when what is still open is cut
@@ -292,24 +292,28 @@ class Master:
             "workers": self._options.workers,
             "version": self._ledger.version,
             "changes": True,
+            "activity": True,
         }
 
     def _report(self) -> None:
         """Tell the control plane what all workers have applied, and what is open."""
         if self._control is None or self._ledger.version is None:
             return
-        state = (self._crew.applied(self._ledger.version), self._crew.in_flight())
-        if self._control.report(*state, self._census.watched()):
-            self._reported = state
+        version, in_flight = self._crew.applied(self._ledger.version), self._crew.in_flight()
+        waiting, census = self._crew.waiting(), self._census
+        if self._control.report(version, in_flight, census.watched(), waiting, census.served):
+            self._reported = (version, in_flight, waiting)
+            census.served.clear()
 
     def _report_news(self) -> None:
-        """Report out of turn: a new version is applied, or a retired target fell quiet."""
+        """Report out of turn: a new version is applied, a retired target fell quiet, or the first
+        request of a held app waits."""
         if self._control is None or self._control.link is None or not self._ledger.version:
             return
         version, in_flight = self._crew.applied(self._ledger.version), self._crew.in_flight()
-        told_version, told = self._reported or (None, {})
+        told_version, told, waited = self._reported or (None, {}, set())
         quiet = any(t not in in_flight and not self._ledger.lists(t) for t in told)
-        if version != told_version or quiet:
+        if version != told_version or quiet or self._crew.waiting() - waited:
             self._report()
 
     # Workers

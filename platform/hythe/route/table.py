@@ -17,15 +17,16 @@ from hythe.route.tally import Tally
 from hythe.route.upstream import Key, Upstream
 from hythe.route.waiting import Waiting
 from hythe.route.watch import Watch
-from hythe.wire import Route, Target, Version
+from hythe.wire import HOLD, Route, Target, Version
 
 __all__ = ["AmbiguousPath", "LiveTable"]
 
 
 class LiveTable:
-    """`quiet` is called when a target that has left the table has no request in flight any more."""
+    """`news` is called when a target that has left the table has no request in flight any more, and
+    when the first request of a held app waits."""
 
-    def __init__(self, rules: RuleBook, quiet: Callable[[], None]) -> None:
+    def __init__(self, rules: RuleBook, news: Callable[[], None]) -> None:
         self.version: Version | None = None
         self.upstreams: dict[Key, Upstream] = {}  # of the table, and retired ones in use
         self.busy: set[Upstream] = set()  # those with requests in flight
@@ -38,7 +39,7 @@ class LiveTable:
         self._hosts = Hosts()
         self.find = self._hosts.find  # the route of a request to a host name
         self._rules = rules
-        self._quiet = quiet
+        self.news = news
 
     def apply(self, version: Version, routes: Iterable[Route], gone: Iterable[str] = ()) -> None:
         """Route these apps like this from now on, and those in `gone` no more; upstreams that stay
@@ -123,6 +124,14 @@ class LiveTable:
             del self._waiting[app]
         waiting.all()
 
+    def waiting(self) -> list[str]:
+        """Held apps of which requests wait."""
+        return [
+            app
+            for app, waiting in self._waiting.items()
+            if len(waiting) and app in self._apps and self._apps[app].wire.mode == HOLD
+        ]
+
     def held(self) -> int:
         """Requests that wait."""
         return sum(map(len, self._waiting.values()))
@@ -134,7 +143,7 @@ class LiveTable:
         self.busy.discard(upstream)
         if upstream.retired:
             self.upstreams.pop(upstream.key, None)
-            self._quiet()
+            self.news()
 
     def in_flight(self) -> dict[str, int]:
         """Requests in flight by target id, those of retired targets too; noughts are left out."""

@@ -67,7 +67,7 @@ class Worker:
         self._drain = options.timeouts.drain
         self._link = link
         self._log = AccessLog(log_fd, loop, options.log_sample, options.log_json)
-        self._table = LiveTable(RuleBook(options), self._on_quiet)
+        self._table = LiveTable(RuleBook(options), self._on_news)
         self._proxy = Proxy(loop, options, self._table, self._log, meter)
         if base is not None:
             self._proxy.certificates = Certificates(base)
@@ -141,7 +141,7 @@ class Worker:
         self._send_counts()
         self._loop.call_later(_STATE_SECONDS, self._tell)
 
-    def _on_quiet(self) -> None:
+    def _on_news(self) -> None:
         if not self._state_due:
             self._state_due = True
             self._loop.call_soon(self._send_state)
@@ -151,7 +151,9 @@ class Worker:
         if self._table.watches:
             self._send_counts()  # first: who waits for the state reads the counts then
         version, in_flight = self._table.version, self._table.in_flight()
-        self._send({"type": "state", "version": version, "in_flight": in_flight})
+        waiting = self._table.waiting()
+        state = {"type": "state", "version": version, "in_flight": in_flight, "waiting": waiting}
+        self._send(state)
 
     def _send_counts(self) -> None:
         self._send({"type": "counts", **self._proxy.counts()})

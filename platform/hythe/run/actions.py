@@ -59,6 +59,7 @@ class MarkRestarted:
     crashes: int
     restarts: int
     exit_code: int | None
+    oom_killed: bool = False  # the kernel killed it for memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Park:
     crashes: int
     until: datetime
     exit_code: int | None
+    oom_killed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from hythe.healthcheck import HealthCheck
 from hythe.model import App, Database, Deployment, Instance, Release, Vault, Write, now
 from hythe.names import Names
 from hythe.run import actions as do
-from hythe.run import probes
+from hythe.run import probes, trouble
 from hythe.run.boots import Boots
 from hythe.run.desired import Desired, Slot, as_slots
 from hythe.run.erase import Eraser
@@ -129,6 +129,7 @@ class Applier:
                 self._stopper.halt(slots[slot_id], self._name(desired, slots[slot_id]))
             case do.RemoveStray(container_id):
                 self._engine.instances.remove(container_id)
+                trouble.note_stray(self._database, desired.app_id, container_id)
             case do.Finish() | do.EndSwitch() | do.Fail():
                 self._end(desired, slots, action)
             case do.Erase():
@@ -256,6 +257,7 @@ class Applier:
         match action:
             case do.Start():  # it was up; out of the table before anything is done to it
                 row.state = "starting"
+                self._note(tx, desired, slot, "instance.lost", trouble.LOST)
             case do.MarkUp(_, said):
                 row.state, row.ready_at = "up", now()
                 self._changed(desired, slot, "up")
@@ -266,7 +268,7 @@ class Applier:
                 row.state, row.started_at = "starting", now()
                 row.crashes, row.restarts, row.exit_code = crashes, restarts, exit_code
                 self._prober.forget(slot.id)
-                self._crash(tx, desired, slot, exit_code)
+                self._crash(tx, desired, slot, action)
             case do.MarkReturned(_, restarts):
                 row.ready_at, row.restarts = now(), restarts
                 self._prober.forget(slot.id)
@@ -274,7 +276,7 @@ class Applier:
                 row.state, row.retry_at = "crashed", until
                 row.crashes, row.exit_code = crashes, exit_code
                 self._prober.forget(slot.id)
-                self._crash(tx, desired, slot, exit_code)
+                self._crash(tx, desired, slot, action)
                 self._changed(desired, slot, "crashed")
             case do.MarkSick(_, crashes, until, said):
                 row.state, row.retry_at, row.crashes = "crashed", until, crashes
@@ -288,12 +290,29 @@ class Applier:
             case do.ForgetCrashes():
                 row.crashes = 0
 
-    def _crash(self, tx: Write, desired: Desired, slot: Slot, exit_code: int | None) -> None:
-        self._note(tx, desired, slot, "instance.crash", f"Process exited with status {exit_code}")
+    def _crash(
+        self, tx: Write, desired: Desired, slot: Slot, action: do.MarkRestarted | do.Park
+    ) -> None:
+        text, more, fix = trouble.ending(action), trouble.rest(action), trouble.fix(desired, slot)
+        self._note(tx, desired, slot, "instance.crash", text, more=more, fix=fix)
+        if action.oom_killed:
+            self._note(tx, desired, slot, "instance.oom", trouble.OOM, fix=trouble.OOM_FIX)
 
-    def _note(self, tx: Write, desired: Desired, slot: Slot, kind: str, text: str) -> None:
+    def _note(
+        self,
+        tx: Write,
+        desired: Desired,
+        slot: Slot,
+        kind: str,
+        text: str,
+        *,
+        more: str = "",
+        **data: str,
+    ) -> None:
+        """Say it in the app's log, and as an event, which may say more."""
         self._say(desired.app_id, slot.name, self._release_of(desired, slot), text)
-        tx.note(kind, f"{slot.name}: {text}", app_id=desired.app_id, instance=slot.id)
+        message = f"{slot.name}: {text}{more}"
+        tx.note(kind, message, app_id=desired.app_id, instance=slot.id, **data)
 
     # Containers
 

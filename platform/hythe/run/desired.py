@@ -9,11 +9,12 @@ from sqlalchemy import ColumnElement, Select, select, true
 from sqlalchemy.orm import Session
 
 from hythe.healthcheck import HealthCheck
-from hythe.model import App, Deployment, Formation, Instance, Release
+from hythe.model import App, Deployment, Formation, Instance, Release, Sleep
 from hythe.process_settings import NOTHING_SET, ProcessSettings
 from hythe.spec import RELEASE_PROCESS, ReleaseSpec
 
 WEB = "web"
+ASLEEP = "asleep"
 SETTLED_SECONDS = 1.0
 BOTH = "both"  # the old instances and the new ones get requests
 WAIT = "wait"  # requests wait while none is up
@@ -151,6 +152,7 @@ def _read(session: Session, these: ColumnElement[bool]) -> Iterator[Desired]:
     instances = instances.where(these, Instance.state != "gone")
     for instance in session.scalars(instances.order_by(Instance.id)):
         held[instance.app_id].append(instance)
+    asleep = set(session.scalars(select(Sleep.app_id).where(Sleep.state == ASLEEP)))
     attempts = _attempts(session, these, instances.with_only_columns(Instance.deployment_id))
     rolling = {d.app_id: d for d, _ in attempts.values() if d.status == "rolling"}
     for app in apps:
@@ -160,7 +162,8 @@ def _read(session: Session, these: ColumnElement[bool]) -> Iterator[Desired]:
             app_id=app.id,
             app_name=app.name,
             destroyed=app.destroyed_at is not None,
-            serving=parts.group(serving),
+            # What sleeps is left out; a release on its way has to show that it works.
+            serving=parts.group(serving, left_out=WEB if app.id in asleep else ""),
             rolling=parts.group(rolling.get(app.id)),
             slots=tuple(parts.slot(row) for row in held[app.id]),
             counting=serving.ended_at if serving is not None and _counts(serving) else None,
@@ -213,7 +216,7 @@ class _Parts:
         self._attempts = attempts
         self._releases: dict[int, tuple[int, ReleaseSpec]] = {}  # by deployment
 
-    def group(self, deployment: Deployment | None) -> Group | None:
+    def group(self, deployment: Deployment | None, left_out: str = "") -> Group | None:
         if deployment is None:
             return None
         version, spec = self._release(deployment)
@@ -224,7 +227,7 @@ class _Parts:
             {
                 process: formation[process]
                 for process in spec.processes
-                if process != RELEASE_PROCESS and formation.get(process, 0) > 0
+                if process not in (RELEASE_PROCESS, left_out) and formation.get(process, 0) > 0
             },
             spec.boot_timeout,
             {process: self._rules(spec, process) for process in spec.processes},

@@ -1,5 +1,6 @@
 """The reconcile loop: which app is looked at when."""
 
+import contextlib
 import heapq
 import itertools
 import threading
@@ -8,11 +9,11 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 
 from hythe import logs
 from hythe.engine.port import Container, Engine, Feed
-from hythe.errors import EngineError
+from hythe.errors import EngineError, HytheError
 from hythe.model import Database, Event, Instance, Run, now
 from hythe.names import Names
 from hythe.run import observe
@@ -33,6 +34,7 @@ WORKERS = 4
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 30.0
 EVENT_DAYS = 90
+MOST_EVENTS = 100_000  # more than an operator reads, less than a disk notices
 STOP_SECONDS = 3.0
 
 log = logs.get(__name__)
@@ -119,7 +121,10 @@ class Loop:
         routers: Routers,
         queue: Queue,
         isolate: Callable[[], None],
+        looks: Sequence[Callable[[], None]] = (),
     ) -> None:
+        """looks: called with each resync, each on its own."""
+        self._looks = looks
         self._isolate = isolate
         self._settings = settings
         self._database = database
@@ -135,6 +140,7 @@ class Loop:
         self._failures: dict[int, int] = {}
         self._waiting: set[int] = set()  # apps that wait for a router
         self._feed: Feed | None = None
+        self._engine_away = False
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -163,6 +169,11 @@ class Loop:
     def _resync(self) -> None:
         while not self._stopping.is_set():
             self.resync()
+            for look in self._looks:
+                try:
+                    look()
+                except Exception as error:  # the others are looked at all the same
+                    log.error("look failed", error=str(error))
             self._stopping.wait(RESYNC_SECONDS)
 
     def resync(self) -> None:
@@ -199,6 +210,8 @@ class Loop:
             day = now() - timedelta(days=1)
             tx.execute(delete(Instance).where(Instance.state == "gone", Instance.gone_at < day))
             tx.execute(delete(Event).where(Event.created_at < now() - timedelta(days=EVENT_DAYS)))
+            newest = tx.scalar(select(func.max(Event.id))) or 0
+            tx.execute(delete(Event).where(Event.id <= newest - MOST_EVENTS))
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
@@ -217,11 +230,25 @@ class Loop:
                 self._feed = self._engine.instances.changes(self._names.labels)
                 self.sweep()  # for what happened while nobody listened
                 self._isolate()
+                self._note_engine(None)
                 for name in self._feed:
                     self.ring_owner(name)
             except Exception as error:  # the thread must outlive an engine or database that is away
                 log.warning("engine events broke off", error=str(error))
+                if isinstance(error, EngineError) and not self._stopping.is_set():
+                    self._note_engine(error)
                 self._stopping.wait(1)
+
+    def _note_engine(self, trouble: EngineError | None) -> None:
+        """Record once that the engine is away, and that it is back."""
+        if (trouble is not None) == self._engine_away:
+            return
+        with contextlib.suppress(HytheError), self._database.write() as tx:
+            if trouble is not None:
+                tx.note("engine.away", trouble.cause, fix=trouble.fix)
+            else:
+                tx.note("engine.back", "The container engine answers again")
+            self._engine_away = trouble is not None
 
     def ring_owner(self, container: str) -> None:
         """The engine said that something happened to this container."""

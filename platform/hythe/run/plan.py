@@ -222,9 +222,12 @@ def _crashed(slot: Slot, container: Container, now: datetime) -> MarkRestarted |
     """The engine restarted it: count that, and park it when it does nothing but crash."""
     crashes = slot.crashes + container.restart_count - slot.restarts
     if crashes < CRASHES_BEFORE_PARKING:
-        return MarkRestarted(slot.id, crashes, container.restart_count, container.exit_code)
+        return MarkRestarted(
+            slot.id, crashes, container.restart_count, container.exit_code, container.oom_killed
+        )
     pause = min(2.0 ** min(crashes - CRASHES_BEFORE_PARKING, 20), LONGEST_PARKING)
-    return Park(slot.id, crashes, now + timedelta(seconds=pause), container.exit_code)
+    until = now + timedelta(seconds=pause)
+    return Park(slot.id, crashes, until, container.exit_code, container.oom_killed)
 
 
 def _sick(slot: Slot, observed: Observed, now: datetime) -> MarkSick | None:

@@ -15,10 +15,12 @@ from hythe.model import (
     Database,
     Deployment,
     Domain,
+    Formation,
     Installation,
     Instance,
     Release,
     Routing,
+    Sleep,
     Table,
     Vault,
     Write,
@@ -224,6 +226,11 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
             coming.add(instance.app_id)
     watches, waiting = _watches(session), _waiting(session, coming - targets.keys())
     handling = {row.app_id: row for row in session.scalars(select(Routing))}
+    resting = {
+        app_id
+        for app_id, state in _sleepers(session).items()
+        if app_id not in crashed and (state != "awake" or app_id not in targets)
+    }
     routes = [
         Route(
             app=name,
@@ -236,7 +243,10 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
                     (settings.app_host(name), *hosts.get(app_id, [])),
                 )
             ),
-            mode=_mode(handling.get(app_id), app_id in waiting and app_id not in targets),
+            mode=_mode(
+                handling.get(app_id),
+                app_id in resting or (app_id in waiting and app_id not in targets),
+            ),
             settings=RouteSettings.from_json(
                 handling[app_id].settings if app_id in handling else {}
             ),
@@ -248,6 +258,18 @@ def derive(session: Session, settings: Settings) -> tuple[Route, ...]:
         app="hythe", hosts=(settings.control_host,), error="H32", redirect=settings.control_url
     )
     return (*routes, control)
+
+
+def _sleepers(session: Session) -> dict[int, str]:
+    """The states of apps that may sleep, and would serve if they were awake."""
+    web = and_(Formation.app_id == Sleep.app_id, Formation.process == WEB, Formation.quantity > 0)
+    query = (
+        select(Sleep.app_id, Sleep.state)
+        .join(Formation, web)
+        .join(App, App.id == Sleep.app_id)
+        .where(App.serving_id.is_not(None))
+    )
+    return {app_id: state for app_id, state in session.execute(query)}
 
 
 def _weighted(targets: list[Target], canary: tuple[str, int] | None) -> tuple[Target, ...]:

@@ -18,7 +18,7 @@ from hythe.errors import (
     Unhealthy,
 )
 from hythe.healthcheck import HealthCheck
-from hythe.model import App, Database, Deployment, Domain, Release, Write, fail, now
+from hythe.model import App, Database, Deployment, Domain, Release, Sleep, Write, fail, now
 from hythe.names import Names
 from hythe.run.actions import Create, Enter, Fail, Switch
 from hythe.run.desired import Desired, Slot
@@ -63,6 +63,9 @@ class Rollout:
         if action.said:
             Transcript.of(self._settings, deployment.id).detail(action.said)
         tx.get_one(App, deployment.app_id).serving_id = deployment.id
+        sleep = tx.get(Sleep, deployment.app_id)
+        if sleep is not None:
+            sleep.state, sleep.since = "awake", now()  # who deploys wants to see it
         deployment.sharing = ""  # it has all of them
 
     def enter(self, tx: Write, action: Enter) -> None:

@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Session:
     connection: socket.socket
     router: str
     takes_changes: bool = False
+    tells_activity: bool = False
     sent: Version = NEVER  # the table that it has, once it has read what was sent
     version: Version = NEVER
     in_flight: dict[str, int] = field(default_factory=dict)
@@ -66,6 +67,8 @@ class Report:
     version: Version
     in_flight: dict[str, int]
     watched: dict[str, dict[str, Traffic]]
+    waiting: frozenset[str]  # apps of which requests are held
+    served: frozenset[str]  # apps of which requests have ended since the last report
 
     @classmethod
     def of(cls, message: dict[str, Any]) -> "Report":
@@ -75,7 +78,8 @@ class Report:
             str(word): {str(release): Traffic.of(each) for release, each in releases.items()}
             for word, releases in message.get("watched", {}).items()
         }
-        return cls((int(epoch), int(sequence)), counts, watched)
+        waiting, served = (frozenset(map(str, message.get(k, ()))) for k in ("waiting", "served"))
+        return cls((int(epoch), int(sequence)), counts, watched, waiting, served)
 
 
 class Routers:
@@ -86,12 +90,16 @@ class Routers:
         path: Path,
         changed: Callable[[], None],
         ahead: Callable[[Version], None],
+        waits: Callable[[Collection[str]], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._path = path
         self._changed = changed  # called when an ack or an in-flight count came in
         self._ahead = ahead  # called when a router has a table that is above ours
+        self._waits = waits  # called with the apps of which requests are held
+        self._told_since = self._clock()  # all routers tell which apps they serve
+        self._served: dict[str, float] = {}  # when each app's requests last ended, monotonic
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._table: RouteTable | None = None
@@ -154,6 +162,17 @@ class Routers:
                     total.update(session.in_flight)
         return total
 
+    def quiet_for(self, app: str) -> float:
+        """Seconds since a request of the app ended, or since we began to look; 0 while nobody
+        knows, since a router does not tell."""
+        now = self._clock()
+        with self._lock:
+            live = [s for s in self._sessions.values() if now - s.heard < LEASE_SECONDS]
+            if not live or not all(session.tells_activity for session in live):
+                self._told_since = now
+                return 0.0
+            return now - max(self._served.get(app, 0.0), self._told_since)
+
     def watched(self, word: str) -> ByRelease:
         """What was counted under a word, over all routers that are known."""
         releases: dict[str, Traffic] = {}
@@ -202,6 +221,7 @@ class Routers:
         if message["type"] == "hello":
             session = session or Session(connection, str(message["router"]), heard=self._clock())
             session.takes_changes = bool(message.get("changes", False))
+            session.tells_activity = bool(message.get("activity", False))
             session.sent = NEVER  # a second hello asks for the whole table
             with self._lock:
                 self._prune()
@@ -220,6 +240,10 @@ class Routers:
             session.version, session.in_flight = report.version, report.in_flight
             session.watched = report.watched
             session.heard = self._clock()
+            with self._lock:
+                self._served.update(dict.fromkeys(report.served, session.heard))
+            if report.waiting:
+                self._waits(report.waiting)
             if news:
                 self._changed()
                 self._warn_of(session.version)

@@ -12,6 +12,7 @@ from hythe.run.health import Prober
 from hythe.run.loop import Loop, Queue
 from hythe.run.publish import Publisher
 from hythe.run.routers import Routers
+from hythe.run.sleep import Sleeper
 from hythe.run.stopper import Say
 from hythe.settings import Settings
 from hythe.wire import RouteTable
@@ -36,12 +37,17 @@ class RunStage:
         announce: Callable[[], None],
         isolate: Callable[[], None],
         forget: Sequence[Callable[[int], None]] = (),
+        looks: Sequence[Callable[[], None]] = (),
     ) -> None:
         """announce: called when a table is about to reach the routers, with other hosts perhaps."""
         queue = Queue()
+        sleeper = Sleeper(database, lambda: self._routers, lambda: publisher.version)
         prober = Prober(queue.add)
         self._routers = Routers(
-            settings.control_socket, self._routers_changed, lambda v: publisher.overtake(v)
+            settings.control_socket,
+            self._routers_changed,
+            lambda v: publisher.overtake(v),
+            sleeper.wake,
         )
 
         def send(table: RouteTable) -> None:
@@ -73,6 +79,7 @@ class RunStage:
             self._routers,
             queue,
             isolate,
+            [sleeper.look, *looks],
         )
 
     def start(self) -> None:

@@ -53,6 +53,16 @@ class Stopper:
         """Stop a container that does nothing but crash."""
         self._start(slot.id, lambda: self._engine.instances.stop(container, CRASH_GRACE))
 
+    def _note_kill(self, app_id: int, slot: Slot, seconds: int) -> None:
+        with self._database.write() as tx:
+            tx.note(
+                "instance.killed",
+                f"{slot.name} did not exit within {seconds} s of SIGTERM, and was killed (R12)",
+                app_id=app_id,
+                instance=slot.id,
+                fix="Let the process end on SIGTERM, or raise HYTHE_STOP_TIMEOUT.",
+            )
+
     def gone(self, app_id: int, slot_id: int, container: str) -> None:
         """Remove a container at once, and end its row."""
         self._engine.instances.remove(container)
@@ -100,4 +110,5 @@ class Stopper:
             if (now() - asked).total_seconds() >= seconds:
                 text = f"Error R12 (Exit timeout): killed {seconds} s after SIGTERM"
                 self._say(app_id, slot.name, release, text)
+                self._note_kill(app_id, slot, seconds)
         self.gone(app_id, slot.id, container)

@@ -160,6 +160,27 @@ def test_without_any_table_requests_wait_for_the_first(serve, start_router, tmp_
     plane.close()
 
 
+def test_a_held_app_is_reported_at_once_and_served_apps_with_the_next_report(
+    serve, control, linked
+):
+    app = serve(answering())
+    held = make_table()
+    held = replace(held, routes=(replace(held.routes[0], mode="hold"),))
+    router = linked(held, workers=2)
+    assert control.hellos[0]["activity"]
+    assert control.last()["waiting"] == []
+    wire = Wire.dial(router.port)
+    began = time.monotonic()
+    wire.send(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n")
+    control.wait(lambda: control.last()["waiting"] == ["app"], "reported that one waits")
+    told = next(at for at, report in control.reports if report["waiting"])
+    assert told - began < 0.5  # out of turn, not at the next second
+    control.publish(make_table({"i1": app.port}, sequence=2))
+    assert wire.response()[0] == 200
+    control.wait(lambda: "app" in control.last()["served"], "reported that one was served")
+    control.wait(lambda: control.last()["waiting"] == control.last()["served"] == [], "fell quiet")
+
+
 def test_a_watched_route_is_counted_by_release_and_what_failed(serve, control, linked):
     good, bad = serve(answering()), serve(sending("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"))
     plain = make_table({"i1": good.port}, 1)

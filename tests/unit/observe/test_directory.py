@@ -24,7 +24,9 @@ def test_each_app_is_told_with_its_hosts(directory: Directory, settings: Setting
     assert Apps.load(settings.home) is None
     directory.refresh()
     hosts = {"shop.localhost": 1, "shop.example.com": 1, "blog.localhost": 2}
-    assert Apps.load(settings.home) == Apps(settings.log_bytes, 30, frozenset({1, 2}), hosts)
+    assert Apps.load(settings.home) == Apps(
+        settings.log_bytes, 30, frozenset({1, 2}), hosts, (), {"shop": 1, "blog": 2}
+    )
 
 
 def test_a_destroyed_app_has_no_name_and_keeps_its_log_until_it_is_forgotten(

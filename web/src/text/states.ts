@@ -42,6 +42,7 @@ const APP: Record<AppSummary['state'], Said> = {
   deploying: { word: 'Deploying', tone: 'busy' },
   live: { word: 'Up', tone: 'good' },
   stopped: { word: 'Stopped', tone: 'idle' },
+  asleep: { word: 'Asleep', tone: 'idle' },
   crashed: { word: 'Crashed', tone: 'bad' },
   failed: { word: 'Failed', tone: 'bad' },
 }

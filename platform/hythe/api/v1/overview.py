@@ -11,13 +11,14 @@ from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from hythe.api.v1.shapes import Answer
-from hythe.model import App, Deployment, Formation, Instance
+from hythe.model import App, Deployment, Formation, Instance, Sleep
 from hythe.model.deployment import UNDER_WAY, DeploymentStatus
 
-State = Literal["empty", "deploying", "live", "stopped", "crashed", "failed"]
+State = Literal["empty", "deploying", "live", "stopped", "asleep", "crashed", "failed"]
 STATE = (
     "empty: nothing was deployed. deploying: a deployment is on its way. live: a release serves. "
-    "stopped: it is scaled to nothing. crashed: all instances of a process type have crashed. "
+    "stopped: it is scaled to nothing. asleep: a request wakes it. crashed: all instances of a "
+    "process type have crashed. "
     "failed: the last deployment failed, and no earlier release serves."
 )
 
@@ -47,6 +48,7 @@ class _Facts:
     states: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     last: LastDeployment | None = None
     under_way: bool = False
+    asleep: bool = False
 
     def overview(self, serves: bool) -> Overview:
         return Overview(
@@ -69,6 +71,8 @@ class _Facts:
             return "failed" if self.last else "empty"
         if not any(self.wanted.values()):
             return "stopped"
+        if self.asleep:
+            return "asleep"
         crashed = (s for s in self.states.values() if s.get("crashed") and not s.get("up"))
         return "crashed" if any(crashed) else "live"
 
@@ -84,10 +88,15 @@ def overviews(session: Session, serving: Mapping[int, bool]) -> dict[int, Overvi
 
 
 def _read_formation(session: Session, facts: dict[int, _Facts], only: int | None) -> None:
-    wanted = select(Formation.app_id, Formation.process, Formation.quantity)
-    for app_id, process, quantity in session.execute(wanted.where(_of(Formation.app_id, only))):
+    wanted = (
+        select(Formation.app_id, Formation.process, Formation.quantity, Sleep.state)
+        .outerjoin(Sleep, Sleep.app_id == Formation.app_id)
+        .where(_of(Formation.app_id, only))
+    )
+    for app_id, process, quantity, sleep in session.execute(wanted):
         if app_id in facts:
             facts[app_id].wanted[process] = quantity
+            facts[app_id].asleep = sleep == "asleep"
 
 
 def _read_instances(session: Session, facts: dict[int, _Facts], only: int | None) -> None:
