@@ -18,7 +18,7 @@ BENCHES = {
     "table": "the router with 10,000 routes, and with 100 changes of its table a second",
 }
 
-IN_PARTS = {"build": "bench.build", "router": "bench.router.match"}
+IN_PARTS = {"api": "bench.api", "build": "bench.build", "router": "bench.router.match"}
 RECORDED = ("build", "servers")
 
 
@@ -34,8 +34,8 @@ def main() -> int:
         "--pairs", type=int, default=5, help="pairs to measure, at least 5 to count"
     )
     parser.add_argument("--part", action="append", metavar="NAME", default=[],
-                        help="only this one, of build or router; may be repeated")  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="see that it runs: build, router")
+                        help="only this one, of api, build or router; may be repeated")  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="see that it runs: api, build, router")
     parser.add_argument("--record", action="store_true",
                         help="write the figures into the docs: build, servers")  # fmt: skip
     options = parser.parse_args()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -31,16 +31,17 @@ from hythe.settings import Settings
 APPS = 200
 REQUESTS = 60  # a round
 BUDGET = 50  # ms
+PARTS = ("answers", "memory")
 
 
-def measure(pairs: int) -> list[Figure]:
-    """`pairs` rounds of each endpoint, and so many loads of the dashboard."""
+def measure(pairs: int, *, parts: Collection[str] = (), quick: bool = False) -> list[Figure]:
+    """`pairs` rounds of each endpoint, and so many loads of the dashboard; `quick`: one of each."""
     figures: list[Figure] = []
     with stores() as empty:
-        for store, database in empty.items():
+        for store, database in empty.items() if not parts or "answers" in parts else ():
             with database() as url:
-                figures += answers(pairs, store, url)
-        for store, database in empty.items():
+                figures += answers(1 if quick else pairs, store, url)
+        for store, database in empty.items() if not parts or "memory" in parts else ():
             with database() as url:
                 figures += crowd.measure(store, url)
     return figures
