@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
 
 def chaos(arguments: list[str]) -> int:
     """Run the tests that break whole machines; they take minutes, and engines of their own."""
-    command = ["-m", "chaos", "tests/chaos", "--durations=0", "-q", *arguments]
+    command = ["-m", "chaos", "tests", "--durations=0", "-q", *arguments]
     return _with_engine("chaos", arguments, lambda: _run(command))
 
 

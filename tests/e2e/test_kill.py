@@ -173,6 +173,7 @@ def test_killed_while_logs_are_followed(project: Project) -> None:
     until(lambda: _answers(installation), 60)
 
 
+@pytest.mark.chaos
 def test_killed_while_one_off_runs_go_on(project: Project) -> None:
     """What had a client ends with it, what had none goes on; both are known afterwards."""
     attached = subprocess.Popen(

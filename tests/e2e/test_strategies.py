@@ -8,7 +8,7 @@ from load import Load
 
 from bench.installation import Project, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.docker]
+pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.chaos]
 
 
 def test_batches_and_all_at_once_lose_no_request(make_project: Callable[[str], Project]) -> None:

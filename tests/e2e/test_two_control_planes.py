@@ -262,6 +262,7 @@ def test_a_database_that_is_gone_for_ten_seconds(pair: Pair, project: Project) -
     assert project.get("/index.html").text == "again\n"
 
 
+@pytest.mark.chaos
 def test_the_installation_moves_to_sqlite_and_back_and_deploys(
     pair: Pair, project: Project
 ) -> None:

@@ -10,7 +10,7 @@ from simulation.play import play
 
 
 @settings(
-    max_examples=10,
+    max_examples=5,
     derandomize=True,
     deadline=None,
     database=None,

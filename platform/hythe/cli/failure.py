@@ -18,6 +18,10 @@ class Misuse(Failure):
     exit_code = 2
 
 
+class Absent(Failure):
+    """What was asked for is not there; or the server is older than the command."""
+
+
 class OutOfReach(Failure):
     """The API does not answer, or not to this token; exit code 3."""
 

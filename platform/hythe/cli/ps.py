@@ -1,6 +1,7 @@
 """hythe ps, ps:scale, ps:restart, ps:explain."""
 
 import re
+from contextlib import suppress
 from itertools import groupby
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from hythe.cli.answers import Instance, Process, Run, Usage
 from hythe.cli.client import Client, connect
-from hythe.cli.failure import Misuse
+from hythe.cli.failure import Absent, Misuse
 from hythe.cli.metrics import usage
 from hythe.cli.output import doing, print_json, span
 from hythe.cli.registry import AppOption, JsonOption, chosen, cli
@@ -32,7 +33,9 @@ def list_instances(app: AppOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         return print_json(instances)
     formation = {item["process"]: item for item in client.formation(name)}
-    used = {each["name"]: each for each in client.metrics(name)["instances"]}
+    used: dict[str, Usage] = {}
+    with suppress(Absent):  # of a server that is older than this command; so below
+        used = {each["name"]: each for each in client.metrics(name)["instances"]}
     first = True
     for process, group in groupby(instances, key=lambda instance: instance["process"]):
         if not first:
@@ -41,12 +44,16 @@ def list_instances(app: AppOption = None, as_json: JsonOption = False) -> None:
         print(_heading(process, formation.get(process)))
         for instance in group:
             print(_line(instance, used.get(instance["name"])))
-    runs = [run for run in client.runs(name, RUNS) if run["state"] != "ended"]
+    runs: list[Run] = []
+    with suppress(Absent):
+        runs = [run for run in client.runs(name, RUNS) if run["state"] != "ended"]
     if runs:
         print("\n=== run: one-off runs" if instances else "=== run: one-off runs")
         for run in reversed(runs):
             print(_run_line(run))
-    asleep = said(client.sleep(name))
+    asleep = ""
+    with suppress(Absent):
+        asleep = said(client.sleep(name))
     if asleep:
         print(f"{name} {asleep}.")
     elif not instances and not runs:

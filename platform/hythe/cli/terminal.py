@@ -6,7 +6,6 @@ The wire is that of hythe.api.terminal. Everything happens in one thread: signal
 import json
 import os
 import select
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -27,8 +26,8 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1, sign
 
 
 def size() -> tuple[int, int]:
-    """Rows and columns of the terminal."""
-    found = shutil.get_terminal_size()
+    """Rows and columns of the terminal itself, whatever COLUMNS and LINES say."""
+    found = os.get_terminal_size(STDIN)
     return found.lines, found.columns
 
 

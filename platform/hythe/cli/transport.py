@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from hythe.cli.credentials import Credentials
-from hythe.cli.failure import Away, Failure, OutOfReach
+from hythe.cli.failure import Absent, Away, Failure, OutOfReach
 from hythe.cli.trust import PinnedConnection, is_here
 
 if TYPE_CHECKING:
@@ -190,7 +190,8 @@ def _decode(raw: bytes) -> Any:
 
 def _failure(status: int, raw: bytes) -> Failure:
     """The problem+json of an answer as a failure."""
-    kind = OutOfReach if status in (401, 403, 421) else Away if status == 503 else Failure
+    kinds = {401: OutOfReach, 403: OutOfReach, 404: Absent, 421: OutOfReach, 503: Away}
+    kind = kinds.get(status, Failure)
     try:
         problem = json.loads(raw)
         return kind(problem["detail"], problem["fix"])

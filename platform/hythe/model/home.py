@@ -14,8 +14,10 @@ from pathlib import Path
 from hythe.model.connect import sqlite_file
 from hythe.settings import Settings
 
-PRIVATE = ("builds", "cache", "logs", "repositories", "router", "sources", "ssh")
-"""Folders with people's code, config values, requests and keys."""
+PRIVATE = (
+    "builds", "cache", "logs", "metrics", "notices", "repositories", "router", "sources", "ssh",
+)  # fmt: skip
+"""Folders with people's code, config values, requests, figures and keys."""
 
 
 def guard(settings: Settings) -> None:

@@ -120,11 +120,15 @@ class Terminal:
     """A command at a terminal of its own."""
 
     def __init__(self, arguments: list[str], env: dict[str, str], rows: int, columns: int) -> None:
+        sized, told = os.pipe()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            time.sleep(0.2)  # until it has its size
+            os.read(sized, 1)
             os.execve(sys.executable, [*HYTHE, *arguments], env)
         self.resize(rows, columns)
+        os.write(told, b"!")
+        os.close(sized)
+        os.close(told)
         self.seen = b""
 
     def resize(self, rows: int, columns: int) -> None:
@@ -138,8 +142,8 @@ class Terminal:
     def type(self, keys: bytes) -> None:
         os.write(self.fd, keys)
 
-    def wait(self, wanted: bytes) -> None:
-        """Until this has been shown since the last wait."""
+    def wait(self, wanted: bytes) -> bytes:
+        """Until this has been shown since the last wait; returns what was shown before it."""
         deadline = time.monotonic() + SECONDS
         while wanted not in self.seen:
             left = deadline - time.monotonic()
@@ -149,7 +153,8 @@ class Terminal:
                     self.seen += os.read(self.fd, 65536)
                 except OSError:
                     raise AssertionError(f"it ended: {self.seen!r}") from None
-        self.seen = self.seen.partition(wanted)[2]
+        before, _, self.seen = self.seen.partition(wanted)
+        return before
 
     def exit_code(self) -> int:
         deadline = time.monotonic() + SECONDS
@@ -172,17 +177,13 @@ def test_a_shell_at_a_terminal(plane: ControlPlane, env: dict[str, str], engine:
     terminal.wait(b"run.1-xterm-256color\r\n")
     terminal.resize(44, 122)
     terminal.wait(b"# ")
-    deadline = time.monotonic() + SECONDS
-    while b"44 122" not in terminal.seen and time.monotonic() < deadline:
-        terminal.type(b"stty size\r")
-        terminal.wait(b"stty size\r\n")
-        terminal.wait(b"# ")
+
+    def shown() -> bytes:
         terminal.type(b"stty size; echo done\r")
         terminal.wait(b"echo done\r\n")
-        if b"44 122" in _shown_until(terminal, b"done\r\n"):
-            break
-    else:
-        raise AssertionError("the size did not change")
+        return terminal.wait(b"done\r\n")
+
+    until(lambda: b"44 122" in shown())
     terminal.type(b"sh -c 'echo up; exec sleep 300'\r")
     terminal.wait(b"\nup\r\n")
     terminal.type(b"\x03")  # ends the sleep, not the shell, nor the command line
@@ -191,12 +192,6 @@ def test_a_shell_at_a_terminal(plane: ControlPlane, env: dict[str, str], engine:
     run = ended(plane)
     assert (run.reason, run.exit_code, run.tty) == ("exited", 5, True)
     until(lambda: no_containers(plane, engine))
-
-
-def _shown_until(terminal: Terminal, wanted: bytes) -> bytes:
-    before = terminal.seen
-    terminal.wait(wanted)
-    return before
 
 
 def test_pipes_carry_bytes_both_ways(plane: ControlPlane, env: dict[str, str]) -> None:
