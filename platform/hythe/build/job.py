@@ -11,7 +11,7 @@ from hythe import procfile
 from hythe.build import chosen, dockerfile, lifecycle, metadata, selection, share, stack
 from hythe.build import container as jail
 from hythe.build import image as images
-from hythe.build.agent import SPARE_SECONDS, START_SECONDS, Agent
+from hythe.build.agent import SOCKET, SPARE_SECONDS, START_SECONDS, Agent
 from hythe.build.buildpack import MOUNTED, catalog
 from hythe.build.cache import Cache, write_store
 from hythe.build.clock import Clock
@@ -238,11 +238,17 @@ class Job:
     def _container(self, bases: stack.Stack) -> jail.BuildContainer:
         """The spare that was started ahead for this workspace, or a new one."""
         spare = self.spare
-        if spare is not None and spare.stack == bases:
-            with suppress(PlatformError):  # the engine was restarted, say
-                agent = Agent.reach(self.workspace, SPARE_SECONDS)
-                self.engine.instances.rename(spare.id, self.container_name)
-                return jail.BuildContainer(self.engine, spare.id, self.clock, bases.suite, agent)
+        if spare is not None:
+            if spare.stack == bases:
+                with suppress(PlatformError):  # the engine was restarted, say
+                    agent = Agent.reach(self.workspace, SPARE_SECONDS)
+                    self.engine.instances.rename(spare.id, self.container_name)
+                    return jail.BuildContainer(
+                        self.engine, spare.id, self.clock, bases.suite, agent
+                    )
+            # Both would listen in the same folder: none of the build may run in the spare.
+            self.engine.instances.remove(spare.id)
+            (self.workspace.scratch / SOCKET).unlink(missing_ok=True)
         spec = jail.spec(
             self.settings,
             self.workspace,

@@ -5,18 +5,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 from integration.build.conftest import Builds
 
+from bench.installation import until
 from hythe.build.nursery import Nursery
-from hythe.build.spare import Spares
+from hythe.build.spare import Spare, Spares
 from hythe.build.stack import LABEL_STACK, REPLACED, folder, images, recipe
 from hythe.build.stackmaker import Maker
 from hythe.build.stage import BuildStage
 from hythe.build.workspace import Workspace
 from hythe.engine.port import ContainerSpec, Engine
+from hythe.names import LABEL_KIND
 from hythe.suite import DEFAULT, SUITES
 
 pytestmark = [
@@ -89,11 +92,29 @@ def test_a_spare_is_for_its_suite_and_goes_when_a_build_has_no_use_for_it(builds
     spares.prepare()
     workspace = Workspace.of(builds.settings, 1)
     assert spares.take(workspace, SUITES["trixie"]) is None
-    name = spares.take(workspace, DEFAULT)
-    assert name is not None and builds.engine.instances.get(name) is not None
+    spare = spares.take(workspace, DEFAULT)
+    assert spare is not None and builds.engine.instances.get(spare.id) is not None
     assert workspace.app.is_dir()
     spares.drop(workspace)
-    assert builds.engine.instances.get(name) is None
+    assert builds.engine.instances.get(spare.id) is None
+
+
+def test_no_program_of_a_build_runs_in_a_spare_of_other_images(
+    builds: Builds, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_other_images(spare: Spare) -> dict[str, Any]:
+        return asdict(spare) | {"stack": asdict(spare.stack) | {"run_id": "sha256:other"}}
+
+    monkeypatch.setattr(Spare, "as_json", of_other_images)
+    start()
+    waiting = builds.names.labels | {LABEL_KIND: "spare"}
+    (spare,) = until(lambda: builds.engine.instances.list(waiting))
+    pin = {"kind": "inline", "name": "me/inline", "script": {"inline": "echo in $(hostname)."}}
+    deployment, _ = builds.build({"Procfile": "web: true\n"}, [pin])
+    said = builds.transcript(deployment.id)
+    assert deployment.status == "built", said
+    assert "in " in said and f"in {spare.id[:12]}." not in said
+    assert builds.engine.instances.get(spare.id) is None
 
 
 def test_what_a_killed_process_left_half_made_goes(builds: Builds, start: Start) -> None:
