@@ -97,7 +97,14 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+SLOW = ("a syntax error", "an app that never binds its port", "an app that answers with errors")
+"""Left to bin/chaos: each is like another one, and waits for a boot time to pass."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.chaos if case in SLOW else ()) for case in CASES],
+)
 def test_a_bad_push_says_why_and_the_old_release_serves(project: Project, case: str) -> None:
     files, said, reason = CASES[case]
     output = push_files(project, **files)

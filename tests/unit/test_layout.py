@@ -1,6 +1,8 @@
 """The shape of the repository."""
 
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import hythe
@@ -28,3 +30,13 @@ def test_python_files_stay_readable_in_one_sitting() -> None:
         if (lines := len(path.read_text().splitlines())) > 400
     }
     assert long == {}
+
+
+def test_builds_load_no_database() -> None:
+    """The nursery, whose forks they are, stays in memory for as long as the control plane."""
+    script = "import sys, hythe.build.outcome, hythe.build.job; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded & {"sqlalchemy", "fastapi", "cryptography", "asyncio", "uvicorn"} == set()

@@ -17,6 +17,7 @@ from hythe.settings import Settings
 if TYPE_CHECKING:
     from hythe.api.tls import TlsListener
 
+KEEP_ALIVE_SECONDS = 75  # longer than people pause: a request that meets a close is lost
 GRACE_SECONDS = 2
 WEBSOCKET_BYTES = 1024 * 1024  # of one message
 
@@ -45,6 +46,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # nobody stands before it: who connects is who asks
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 lifespan="off",
             )

@@ -24,7 +24,7 @@ from hythe.build.line import Line
 from hythe.build.living import end_all
 from hythe.build.nursery import Child, Nursery
 from hythe.build.outcome import Failure
-from hythe.build.spare import Spares
+from hythe.build.spares import Spares
 from hythe.build.workspace import Workspace
 from hythe.engine.port import Engine
 from hythe.errors import BuildInterrupted, BuildTimeout, EngineError, HytheError, PlatformError

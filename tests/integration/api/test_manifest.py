@@ -1,5 +1,7 @@
 """Manifests: an app made to match a document."""
 
+import socket
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -115,12 +117,19 @@ def test_a_section_that_is_not_there_is_left_alone(plane: ControlPlane, api: htt
     assert answer["deployment"] is None
 
 
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A server from which a fetch waits for its answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
 def test_buildpacks_and_the_stack_are_the_apps_own_choice(
-    plane: ControlPlane, api: httpx.Client
+    plane: ControlPlane, api: httpx.Client, silent: str
 ) -> None:
     git = "https://ada:secret@example.com/pack.git#v1"
     document: dict[str, Any] = {
-        "source": {"type": "git", "url": "https://example.com/shop.git"},
+        "source": {"type": "git", "url": f"{silent}/shop.git"},
         "buildpacks": [{"url": "heroku/nodejs"}, {"url": git}],
         "stack": "trixie",
     }

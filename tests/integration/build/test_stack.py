@@ -13,7 +13,8 @@ from integration.build.conftest import Builds
 
 from bench.installation import until
 from hythe.build.nursery import Nursery
-from hythe.build.spare import Spare, Spares
+from hythe.build.spare import Spare
+from hythe.build.spares import Spares
 from hythe.build.stack import LABEL_STACK, REPLACED, folder, images, recipe
 from hythe.build.stackmaker import Maker
 from hythe.build.stage import BuildStage
@@ -106,9 +107,9 @@ def test_no_program_of_a_build_runs_in_a_spare_of_other_images(
         return asdict(spare) | {"stack": asdict(spare.stack) | {"run_id": "sha256:other"}}
 
     monkeypatch.setattr(Spare, "as_json", of_other_images)
-    start()
-    waiting = builds.names.labels | {LABEL_KIND: "spare"}
-    (spare,) = until(lambda: builds.engine.instances.list(waiting))
+    ready = start()._spares._ready  # a container is listed before it is a spare
+    until(lambda: ready.get(DEFAULT))
+    (spare,) = builds.engine.instances.list(builds.names.labels | {LABEL_KIND: "spare"})
     pin = {"kind": "inline", "name": "me/inline", "script": {"inline": "echo in $(hostname)."}}
     deployment, _ = builds.build({"Procfile": "web: true\n"}, [pin])
     said = builds.transcript(deployment.id)
