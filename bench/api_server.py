@@ -28,7 +28,7 @@ def main() -> None:
         source=SourceStage(settings, database, vault),
         changes=ReleaseChanges(settings, vault),
         logs=LogReader(settings),
-        check_login=docker.connect().images.check_login,
+        engine=docker.connect(),
     )
     uvicorn.run(
         create_app(context),

@@ -1,7 +1,8 @@
 """Asks at a fixed rate, whatever the answers do: `python -m bench.openloop PORT RATE SECONDS HOST`.
 
 A request's latency counts from the moment when it was due, so that a stall is seen by all that it
-held up. Prints JSON: how many requests were answered, and the p50, p99 and p99.9 in milliseconds.
+held up. The first half second is not counted. Prints JSON: how many requests were answered, and the
+p50, p99 and p99.9 in milliseconds.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import uvloop
 
 CONNECTIONS = 64
 TICK = 0.001
+WARM_SECONDS = 0.5  # not counted: both sides open their connections then
 
 
 class Asker(asyncio.Protocol):
@@ -39,7 +41,7 @@ class Asker(asyncio.Protocol):
             raise SystemExit(f"not the answer: {self._got[:200]!r}")
         if not self._got.endswith(b"ok"):
             return
-        self._load.latencies.append((time.monotonic() - self._due) * 1000)
+        self._load.took(self._due)
         self._load.ready(self)
 
 
@@ -53,7 +55,12 @@ class Load:
         self.free: deque[Asker] = deque()
         self.waiting: deque[float] = deque()
         self.latencies: list[float] = []
+        self.counts_from = 0.0
         self._rate = rate
+
+    def took(self, due: float) -> None:
+        if due >= self.counts_from:
+            self.latencies.append((time.monotonic() - due) * 1000)
 
     def ready(self, asker: Asker) -> None:
         if self.waiting:
@@ -66,8 +73,9 @@ class Load:
         for _ in range(CONNECTIONS):
             await loop.create_connection(lambda: Asker(self), "127.0.0.1", port)
         start = time.monotonic()
+        self.counts_from = start + WARM_SECONDS
         sent = 0
-        while (now := time.monotonic()) < start + seconds:
+        while (now := time.monotonic()) < self.counts_from + seconds:
             while start + sent / self._rate <= now:
                 due = start + sent / self._rate
                 sent += 1

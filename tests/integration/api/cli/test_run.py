@@ -156,6 +156,12 @@ class Terminal:
         before, _, self.seen = self.seen.partition(wanted)
         return before
 
+    def size(self) -> bytes:
+        """What `stty size` says in the shell that waits there."""
+        self.type(b"stty size; echo done\r")
+        self.wait(b"echo done\r\n")
+        return self.wait(b"done\r\n")
+
     def exit_code(self) -> int:
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
@@ -177,13 +183,7 @@ def test_a_shell_at_a_terminal(plane: ControlPlane, env: dict[str, str], engine:
     terminal.wait(b"run.1-xterm-256color\r\n")
     terminal.resize(44, 122)
     terminal.wait(b"# ")
-
-    def shown() -> bytes:
-        terminal.type(b"stty size; echo done\r")
-        terminal.wait(b"echo done\r\n")
-        return terminal.wait(b"done\r\n")
-
-    until(lambda: b"44 122" in shown())
+    until(lambda: b"44 122" in terminal.size())
     terminal.type(b"sh -c 'echo up; exec sleep 300'\r")
     terminal.wait(b"\nup\r\n")
     terminal.type(b"\x03")  # ends the sleep, not the shell, nor the command line
@@ -289,8 +289,8 @@ def test_a_program_in_a_live_instance(
     assert b"in web.1 of shop... run.1" in ran.stderr
     terminal = Terminal(["ps:exec", "-i", "web.1"], env, 33, 111)
     terminal.wait(b"# ")
-    terminal.type(b"stty size; exit 6\r")
-    terminal.wait(b"33 111\r\n")
+    until(lambda: b"33 111" in terminal.size())  # an engine before 23 is told it after the start
+    terminal.type(b"exit 6\r")
     assert terminal.exit_code() == 6
     found = engine.instances.get(web.id)
     assert found
